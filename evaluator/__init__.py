@@ -1,0 +1,1 @@
+"""Scores spans, traces and sessions: gRPC fronts and online rules, one scoring path, metrics, judges."""

@@ -1,0 +1,52 @@
+"""What the evaluator refuses.  `evaluator/server/errors.py` maps each to a gRPC status, once."""
+
+from __future__ import annotations
+
+
+class EvaluatorError(Exception):
+    """Root of this module."""
+
+
+class InvalidDefinition(EvaluatorError):
+    """A metric or rule definition is not acceptable.  `field` is its path in the message, `metric.prompt` for example."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.reason = message
+
+
+class InvalidFilter(InvalidDefinition):
+    """A rule's filter does not parse or names what may not be named.  `position` counts characters from 0."""
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__("rule.filter", message)
+        self.position = position
+
+
+class MetricNotFound(EvaluatorError):
+    """No metric of this name or version."""
+
+
+class RuleNotFound(EvaluatorError):
+    """No rule of this name."""
+
+
+class TargetNotFound(EvaluatorError):
+    """No such span, trace or session is stored."""
+
+
+class LevelMismatch(EvaluatorError):
+    """The metric does not work at the level of the target."""
+
+
+class RequiredMetricMissing(EvaluatorError):
+    """A metric requires another that does not exist, or requires itself through others."""
+
+
+class MetricInUse(EvaluatorError):
+    """A rule or another metric still names this metric."""
+
+
+class TooManyTargets(EvaluatorError):
+    """A call asks for more (target, metric) pairs than one call may."""

@@ -1,0 +1,87 @@
+"""What can be asked of the scoring path, and what it answers.  Fronts (gRPC, rules) build these and nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from storage.model import Evaluation, Purpose, Status, TargetRef
+
+MAX_PAIRS = 1000
+"""(target, metric) pairs in one request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineTarget:
+    """A target that the caller brings along: OTLP `ExportTraceServiceRequest` bytes, scored as a span or a trace.
+
+    `ref` names the span (or the trace) of `otlp` that is scored.
+    """
+
+    ref: TargetRef
+    otlp: bytes
+
+
+Target: TypeAlias = TargetRef | InlineTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRef:
+    """A metric by slug or display name; version None = the active one."""
+
+    name: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """Targets × metrics.
+
+    Attributes:
+        origin: Rule or request id; with purpose, metric, target and watermark it makes the result's id.
+        wait_seconds: What is not ready by then is answered as `Pending`, and goes on in the background.
+        reuse: Return a stored success for the same metric digest and content instead of paying again.
+        store: Keep the results.  Inline targets are never stored.
+        time_hint_ns: Roughly when the targets started; makes the look-up of spans cheap.
+    """
+
+    targets: tuple[Target, ...]
+    metrics: tuple[MetricRef, ...]
+    purpose: Purpose = Purpose.ONDEMAND
+    origin: str
+    wait_seconds: float = 60.0
+    reuse: bool = False
+    store: bool = True
+    time_hint_ns: int | None = None
+    rule: str = ""
+    rule_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A pair that is not final yet.  Ask for `evaluation_id` again later."""
+
+    evaluation_id: uuid.UUID
+    target: TargetRef
+    metric: str
+    metric_version: int
+    status: Status = Status.COMPUTING
+
+
+Answer: TypeAlias = Evaluation | Pending
+
+
+class Scoring(Protocol):
+    """The one path: resolve → close over requirements → order → score → record."""
+
+    async def evaluate(self, request: EvaluationRequest) -> list[Answer]:
+        """One answer per (target, metric), targets first: t1m1, t1m2, t2m1, ….
+
+        A pair that could not be judged is an `Evaluation` with a `Failure` or `Abstention`: the call itself succeeds.
+
+        Raises:
+            MetricNotFound, TargetNotFound, LevelMismatch, RequiredMetricMissing, TooManyTargets: Nothing was scored.
+            ValueError: An inline target is not OTLP, or does not hold the span it names.
+            storage.errors.Unavailable: ClickHouse is away.
+        """
