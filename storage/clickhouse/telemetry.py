@@ -1,0 +1,147 @@
+"""Telemetry in and out of ClickHouse: the ports `TelemetrySink` and `Telemetry`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from storage.clickhouse.client import Database
+from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
+from storage.ports import TargetRecord, TelemetryTable
+
+INSERT_SETTINGS: Mapping[str, object] = {
+    "async_insert": 0,  # an answer means: the part is committed
+    "max_partitions_per_insert_block": 0,  # a group of requests may span many days
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+DAY_NS = 86_400_000_000_000
+MAX_NS = 2**63 - 1
+
+
+class ClickHouseSink:
+    """`storage.ports.TelemetrySink` over ClickHouse."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, table: TelemetryTable, body: bytes, *, token: str) -> None:
+        """Commit Native blocks; see the port."""
+        await self._database.insert_native(
+            table, body, settings={**INSERT_SETTINGS, "insert_deduplication_token": token}
+        )
+
+    async def free_bytes(self) -> int:
+        """Free bytes of the fullest disk."""
+        rows = await self._database.query("SELECT min(unreserved_space) AS free FROM system.disks")
+        return int(rows[0]["free"])
+
+
+class ClickHouseTelemetry:
+    """`storage.ports.Telemetry` over ClickHouse."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def locate(
+        self, refs: Sequence[TargetRef], *, time_hint_ns: int | None = None
+    ) -> Mapping[TargetRef, TargetRecord]:
+        """Find targets by id; see the port."""
+        traces = await self._trace_rows({ref.trace_id for ref in refs if ref.level is not Level.SESSION})
+        found: dict[TargetRef, TargetRecord] = {}
+        span_refs = [ref for ref in refs if ref.level is Level.SPAN]
+        for row in await self._span_rows(span_refs, traces, time_hint_ns):
+            ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
+            if ref in span_refs:  # ids are matched one by one in SQL: a span id may exist in another trace too
+                found[ref] = _span_record(ref, row, traces.get(ref.trace_id))
+        for ref in refs:
+            if ref.level is Level.TRACE and ref.trace_id in traces:
+                found[ref] = _trace_record(ref, traces[ref.trace_id])
+        return found
+
+    async def _trace_rows(self, trace_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        if not trace_ids:
+            return {}
+        rows = await self._database.rows("locate_traces", {"trace_ids": sorted(trace_ids)})
+        return {row["trace_id"]: row for row in rows}
+
+    async def _span_rows(
+        self, refs: Sequence[TargetRef], traces: Mapping[str, Mapping[str, Any]], time_hint_ns: int | None
+    ) -> list[dict[str, Any]]:
+        if not refs:
+            return []
+        windows = [(row["first_ns"], row["last_ns"]) for row in traces.values()]
+        first = min((first for first, _ in windows), default=0)
+        last = max((last for _, last in windows), default=MAX_NS)
+        if not windows and time_hint_ns is not None:  # the rollup lags behind only after a crash
+            first, last = max(0, time_hint_ns - DAY_NS), min(MAX_NS, time_hint_ns + DAY_NS)
+        return await self._database.rows(
+            "locate_spans",
+            {
+                "trace_ids": sorted({ref.trace_id for ref in refs}),
+                "span_ids": sorted({ref.span_id for ref in refs}),
+                "first_ns": first,
+                "last_ns": last,
+            },
+        )
+
+    async def spans(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:
+        """Spans of traces in a window; see the port."""
+        rows = await self._database.rows(
+            "fetch_spans", {"trace_ids": sorted(trace_ids), "first_ns": first_ns, "last_ns": last_ns}
+        )
+        return [_stored_span(row) for row in rows]
+
+    async def logs(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredLog]:
+        """Logs of traces in a window; see the port."""
+        rows = await self._database.rows(
+            "fetch_logs", {"trace_ids": sorted(trace_ids), "first_ns": first_ns, "last_ns": last_ns}
+        )
+        return [StoredLog(**row) for row in rows]
+
+
+def _span_record(ref: TargetRef, row: Mapping[str, Any], trace: Mapping[str, Any] | None) -> TargetRecord:
+    start = row["start_ns"]
+    return TargetRecord(
+        ref=ref,
+        target_time_ns=start,
+        start_ns=start,
+        watermark_ms=row["watermark_ms"],
+        anchor=Anchor(
+            trace_id=ref.trace_id,
+            span_id=ref.span_id,
+            time_ns=start,
+            service_name=row["service_name"],
+            span_name=row["span_name"],
+        ),
+        trace_ids=(ref.trace_id,),
+        first_ns=trace["first_ns"] if trace else start,
+        last_ns=trace["last_ns"] if trace else start,
+        observation_kind=row["observation_kind"],
+    )
+
+
+def _trace_record(ref: TargetRef, row: Mapping[str, Any]) -> TargetRecord:
+    return TargetRecord(
+        ref=ref,
+        target_time_ns=row["first_ingested_ms"] * 1_000_000,
+        start_ns=row["first_ns"],
+        watermark_ms=row["watermark_ms"],
+        anchor=Anchor(
+            trace_id=ref.trace_id,
+            span_id=row["anchor_span_id"],
+            time_ns=row["anchor_ns"],
+            service_name=row["anchor_service"],
+            span_name=row["anchor_name"],
+        ),
+        trace_ids=(ref.trace_id,),
+        first_ns=row["first_ns"],
+        last_ns=row["last_ns"],
+    )
+
+
+def _stored_span(row: dict[str, Any]) -> StoredSpan:
+    events = zip(row.pop("event_times_ns"), row.pop("event_names"), row.pop("event_attributes"), strict=True)
+    return StoredSpan(
+        events=tuple(SpanEvent(time_ns=time, name=name, attributes=attributes) for time, name, attributes in events),
+        **row,
+    )
