@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from storage.model import Anchor, Document, Evaluation, Level, Status, StoredLog, StoredSpan, TargetRef
 
+FIRST_ID = uuid.UUID(int=0)
 TelemetryTable = Literal["otel_traces", "otel_logs"]
 
 
@@ -51,7 +52,9 @@ class TargetRecord:
 class Telemetry(Protocol):
     """Reads what was stored."""
 
-    async def locate(self, refs: Sequence[TargetRef], *, time_hint_ns: int | None = None) -> Mapping[TargetRef, TargetRecord]:
+    async def locate(
+        self, refs: Sequence[TargetRef], *, time_hint_ns: int | None = None
+    ) -> Mapping[TargetRef, TargetRecord]:
         """Find targets by id; unknown ones are missing from the answer.  `time_hint_ns` is near a span's start."""
 
     async def spans(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:
@@ -81,7 +84,7 @@ class ResultCursor:
     """A place in the order (server insert time, id, attempt) of results."""
 
     inserted_us: int
-    evaluation_id: uuid.UUID = uuid.UUID(int=0)
+    evaluation_id: uuid.UUID = FIRST_ID
     attempt: int = 0
 
 
@@ -141,8 +144,152 @@ class Definitions(Protocol):
             NotFound: There is none.
         """
 
-    async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> list[Document]:
+    async def live(self, kind: str, *, after: str = "", limit: int = 1000) -> list[Document]:
         """Live documents in order of their names, those after `after`."""
 
     async def versions(self, kind: str, name: str) -> list[Document]:
         """Every version, newest first; empty where the name is unknown."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The queue is a query: candidates are selected from what arrived, minus what was decided
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """When a trace counts as complete, milliseconds of quiet since its last arrival.
+
+    `grace_one_ms` after its root ended, `grace_many_ms` when several services or logs were seen as well, `idle_ms` for
+    a trace whose root did not come.
+    """
+
+    grace_one_ms: int = 1_000
+    grace_many_ms: int = 6_000
+    idle_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyTrace:
+    """A complete trace, as found by a poll."""
+
+    record: TargetRecord
+    has_logs: bool
+    ready_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What a rule's sample and filter select from a page of complete traces."""
+
+    level: Level
+    sample_ppm: int
+    filter_sql: str
+    """A boolean ClickHouse expression, compiled from an allow-list, with every literal bound."""
+    filter_parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Why a target was, or is being, or was not scored by a rule, for one metric.  A row of `decisions`.
+
+    `decision` is a value of that table's enum: started, scored, failed, not_applicable, not_computed, cancelled, ….
+    """
+
+    rule: str
+    rule_version: int
+    metric: str
+    target: TargetRef
+    watermark_ms: int
+    decision: str
+    reason: str = ""
+    attempt: int = 1
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceProgress:
+    """How far one trace is from being complete, and where its hash falls.  Milliseconds on the server's clock."""
+
+    rooted: bool
+    watermark_ms: int
+    ready_ms: int
+    now_ms: int
+    bucket: int
+
+
+class Queue(Protocol):
+    """Candidates, decisions and cursors of online rules."""
+
+    async def safe_until_ms(self) -> int:
+        """How far a poll may look: nothing that arrived before can still become visible.  Server clock."""
+
+    async def ready_traces(
+        self,
+        completion: Completion,
+        *,
+        since_ms: int,
+        until_ms: int,
+        after_id: str,
+        shards: Collection[int],
+        limit: int,
+    ) -> list[ReadyTrace]:
+        """Traces that became complete in (since, until], in order of (ready_ms, trace id), after (since, after_id)."""
+
+    async def candidates(self, traces: Sequence[ReadyTrace], wanted: Candidates) -> list[TargetRecord]:
+        """Targets of one rule among these traces."""
+
+    async def decided(self, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str, int]]:
+        """(metric, target key, watermark) that the rule has settled, or that a living worker is at."""
+
+    async def record(self, decisions: Sequence[Decision]) -> None:
+        """Append decisions."""
+
+    async def abandoned(self, *, limit: int) -> list[Decision]:
+        """Work that was started by a worker which no longer lives."""
+
+    async def decisions_of(self, rule: str, target: TargetRef) -> list[tuple[Decision, bool]]:
+        """The newest decision per metric about one target, and whether its worker lives."""
+
+    async def progress(self, trace_id: str, completion: Completion) -> TraceProgress | None:
+        """How far a trace is; None for an unknown one."""
+
+    async def matches(self, record: TargetRecord, wanted: Candidates) -> bool:
+        """Whether one target is in a rule's sample and passes its filter."""
+
+    async def cursor_ms(self, name: str) -> int | None:
+        """Where a poll stopped; None before the first time."""
+
+    async def move_cursor(self, name: str, to_ms: int) -> None:
+        """Remember where a poll stopped."""
+
+
+class Leases(Protocol):
+    """Shards of work, each owned by one living process.  Names: `score` (16 shards), `writeback` (1), `maintenance` (1)."""
+
+    async def take(self, name: str, owner: str, *, ttl_seconds: float) -> list[int]:
+        """Take what is free or expired, renew what is owned; returns the owned shards."""
+
+    async def release(self, owner: str) -> None:
+        """Give back everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBackBatch:
+    """What one batch of write-back did: `staged` results, of which `missing` spans were not found."""
+
+    staged: int
+    missing: int
+
+
+class WriteBack(Protocol):
+    """Projects current results onto the spans.  One process at a time (lease `writeback`)."""
+
+    async def resume(self) -> int:
+        """Finish batches that a dead process left behind; returns how many."""
+
+    async def project(self, *, since_ms: int, lag_seconds: int, limit: int) -> WriteBackBatch:
+        """Stage results inserted since then (less the lag) that were not staged yet, update their spans, verify."""
+
+    async def newest_ms(self) -> int:
+        """Server time of the newest result, milliseconds; 0 when there is none."""

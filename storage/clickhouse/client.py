@@ -18,11 +18,12 @@ from storage.errors import QueryRefused, Rejected, SchemaError, Unavailable
 
 MINIMUM_VERSION = (26, 8)
 
-# What an operator, time or less load repairs (ClickHouse error codes): unknown table or column, no rights, authentication
-# after a restart, timeouts, memory, too many parts or queries, read-only or full disk, network, unknown outcome, shutdown.
+# What an operator, time or less load repairs (ClickHouse error codes): unknown table or column, no rights,
+# authentication after a restart, timeouts, memory, too many parts or queries, read-only or full disk, network, unknown
+# outcome, shutdown.
 RETRYABLE_CODES = frozenset(
-    {16, 60, 81, 159, 164, 202, 203, 209, 210, 216, 236, 241, 242, 243, 252, 285, 319, 394, 415, 425, 439, 473, 497, 516,
-     519, 999, 1001}
+    {16, 60, 81, 159, 164, 202, 203, 209, 210, 216, 236, 241, 242, 243, 252, 285, 319, 394, 415, 425, 439, 473, 497,
+     516, 519, 999, 1001}
 )  # fmt: skip
 _CODE = re.compile(r"[Cc]ode: (\d+)")
 _SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/@\s]+(?=@)")
@@ -178,8 +179,8 @@ def check_version(version: str) -> None:
     if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_VERSION:
         wanted = ".".join(str(part) for part in MINIMUM_VERSION)
         raise SchemaError(
-            f"ClickHouse {version} is too old: Assay needs {wanted} or newer, because older lightweight UPDATEs can lose "
-            "rows. Upgrade the server, or unset ASSAY_CLICKHOUSE_URL to use the embedded one"
+            f"ClickHouse {version} is too old: Assay needs {wanted} or newer, because older lightweight UPDATEs can "
+            "lose rows. Upgrade the server, or unset ASSAY_CLICKHOUSE_URL to use the embedded one"
         )
 
 

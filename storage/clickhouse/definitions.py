@@ -1,8 +1,8 @@
 """Versioned documents with unique names: the port `Definitions`.
 
 ClickHouse has no unique constraint.  A document is inserted under a fresh token (nobody sees it), then one conditional
-UPDATE of one row claims `<kind>/<name>@<version>` for the token, if nobody has it.  The claim is permanent; reading it back
-tells who won.  A crash between the two steps leaves an invisible document and no claim.
+UPDATE of one row claims `<kind>/<name>@<version>` for the token, if nobody has it.  The claim is permanent; reading it
+back tells who won.  A crash between the two steps leaves an invisible document and no claim.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ClickHouseDefinitions:
             raise NotFound(f"there is no {kind} {name!r}" + (f" version {version}" if version else ""))
         return _document(kind, rows[0])
 
-    async def list(self, kind: str, *, after: str = "", limit: int = 1000) -> list[Document]:
+    async def live(self, kind: str, *, after: str = "", limit: int = 1000) -> list[Document]:
         """Live documents by name; see the port."""
         rows = await self._database.rows("control_list", {"kind": kind, "after": after, "max_rows": limit})
         return [_document(kind, row) for row in rows]

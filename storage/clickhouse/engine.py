@@ -2,10 +2,11 @@
 
     python -m storage.clickhouse.engine --data-dir DIR --http 127.0.0.1:8123 --life FD
 
-chdb-core ships clickhouse-local's `LocalServer`, which understands `SYSTEM START LISTEN HTTP` since ClickHouse 26.5.  The
-process loads the extension without importing `chdb` (whose import would start another engine), starts the listener, and
-keeps the server alive with a query that sleeps.  SIGTERM, or the end of the pipe `--life` (its other end belongs to the
-parent, so it ends with it, even when the parent is killed), ends that query; `LocalServer` then shuts down by itself.
+chdb-core ships clickhouse-local's `LocalServer`, which understands `SYSTEM START LISTEN HTTP` since ClickHouse 26.5.
+The process loads the extension without importing `chdb` (whose import would start another engine), starts the listener,
+and keeps the server alive with a query that sleeps.  SIGTERM, or the end of the pipe `--life` (its other end belongs to
+the parent, so it ends with it, even when the parent is killed), ends that query; `LocalServer` then shuts down by
+itself.
 
 Exit codes: 0 stopped as asked, 1 the engine failed, 75 the data directory is in use (the reason is on standard error).
 """

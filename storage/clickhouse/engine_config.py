@@ -1,4 +1,4 @@
-"""Configuration of the embedded ClickHouse: users, limits, bounded system logs.  Files are readable by their owner only."""
+"""Configuration of the embedded ClickHouse: users, limits, bounded system logs.  Files only their owner can read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SERVICE_USER = "assay"
 ANALYST_USER = "analyst"
 SYSTEM_LOG_DAYS = 3
 SYSTEM_LOGS = ("query_log", "part_log", "asynchronous_metric_log", "error_log")
-"""Kept for an operator, for SYSTEM_LOG_DAYS; the other logs of ClickHouse (trace, text, metric …) are not switched on."""
+"""Kept for an operator, for SYSTEM_LOG_DAYS; ClickHouse's other logs (trace, text, metric …) are not switched on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,8 @@ def _config(run_dir: Path, store: Path, host: str, http_port: int) -> str:
 
 
 def _users(credentials: Credentials, database: str) -> str:
-    # The engine's own session logs in as `default` with an empty password from 127.0.0.1; that cannot be switched off, so
-    # `default` may do nothing but start the listener and sleep, from loopback.
+    # The engine's own session logs in as `default` with an empty password from 127.0.0.1; that cannot be switched off,
+    # so `default` may do nothing but start the listener and sleep, from loopback.
     return f"""<clickhouse>
   <profiles>
     <default/>

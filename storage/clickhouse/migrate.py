@@ -1,7 +1,7 @@
 """Brings a database to the schema of this program: numbered files, one statement each, recorded with their checksum.
 
-A file is never edited after a release.  Every statement may be repeated without harm, so a crash between a statement and
-its record is repaired by the next run.  Two processes that start at once take turns (`CREATE TABLE` is the lock).
+A file is never edited after a release.  Every statement may be repeated without harm, so a crash between a statement
+and its record is repaired by the next run.  Two processes that start at once take turns (`CREATE TABLE` is the lock).
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def pending(known: list[Migration], recorded: dict[int, tuple[str, str]]) -> lis
         ours = by_number.get(number)
         if ours is None:
             raise SchemaError(
-                f"the database has migration {number:04d}_{name}, which this program does not know: it was written by a "
-                "newer Assay. Upgrade this program (downgrades are not possible)"
+                f"the database has migration {number:04d}_{name}, which this program does not know: it was written "
+                "by a newer Assay. Upgrade this program (downgrades are not possible)"
             )
         if ours.checksum != checksum:
             raise SchemaError(

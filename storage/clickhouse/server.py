@@ -59,7 +59,8 @@ class EmbeddedServer:
             probe.unlink()
         except OSError as error:
             raise EngineFailed(
-                f"the data directory {self.data_dir} cannot be written ({error.strerror}): choose another ASSAY_DATA_DIR"
+                f"the data directory {self.data_dir} cannot be written ({error.strerror}): choose another "
+                "ASSAY_DATA_DIR"
             ) from error
         self._port = _usable_port(self._host, self._port)
         life_read, self._life = os.pipe()

@@ -1,0 +1,26 @@
+-- Traces of a page of complete traces that one rule is about: in its sample and through its filter.
+-- The filter sees the columns of view `traces`, and those of the root span (the earliest span where no root came).
+SELECT TraceId AS trace_id
+FROM (
+    SELECT t.*, s.Timestamp AS Timestamp, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, s.SpanName AS SpanName, s.SpanKind AS SpanKind,
+           s.ServiceName AS ServiceName, s.ScopeName AS ScopeName, s.Duration AS Duration, s.StatusCode AS StatusCode, s.StatusMessage AS StatusMessage,
+           s.SpanAttributes AS SpanAttributes, s.ResourceAttributes AS ResourceAttributes, s.ObservationKind AS ObservationKind, s.Model AS Model
+    FROM (
+        SELECT TraceId, min(x.Start) AS Start, max(x.End) AS End, sum(x.Spans) AS Spans, sum(x.Roots) AS Roots, sum(x.Logs) > 0 AS HasLogs,
+               length(groupUniqArrayArray(x.ServiceNames)) AS Services, sum(x.ErrorSpans) AS ErrorSpans, sum(x.LlmSpansReported) AS LlmSpansReported,
+               sum(x.InputTokensReported) AS InputTokensReported, sum(x.OutputTokensReported) AS OutputTokensReported, sum(x.CostUsdReported) AS CostUsdReported,
+               dateDiff('millisecond', Start, End) AS DurationMs, toString(max(x.Environment)) AS Environment, max(x.SessionId) AS SessionId, max(x.UserId) AS UserId,
+               if(sum(x.Roots) > 0, min(x.Root), min(x.LocalRoot)) AS Anchor, tupleElement(Anchor, 2) AS RootSpanId, tupleElement(Anchor, 3) AS RootService, tupleElement(Anchor, 4) AS RootName
+        FROM traces_rollup AS x
+        WHERE TraceId IN {trace_ids:Array(String)} AND cityHash64(TraceId, 'assay') % 1000000 < {sample_ppm:UInt32}
+        GROUP BY TraceId HAVING Spans > 0
+    ) AS t
+    INNER JOIN (
+        SELECT * EXCEPT (EvalKeys, EvalValues), ObservationKind, Model FROM otel_traces
+        WHERE Timestamp >= fromUnixTimestamp64Nano({first_ns:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({last_ns:Int64})
+          AND TraceId IN {trace_ids:Array(String)}
+        ORDER BY TraceId, SpanId, IngestedAt LIMIT 1 BY TraceId, SpanId
+    ) AS s ON s.TraceId = t.TraceId AND s.SpanId = t.RootSpanId
+)
+WHERE (/*filter*/)
+ORDER BY trace_id

@@ -1,0 +1,35 @@
+-- Results by filter, newest first (page back with `before_*`), one row per result and attempt.
+-- Empty parameters do not restrict.  Current = not superseded: the best by the rank of evaluations_current.
+SELECT *
+FROM (
+    SELECT toString(EvaluationId) AS evaluation_id, Attempt AS attempt, toString(Level) AS level, TraceId AS trace_id, SpanId AS span_id,
+           SessionId AS session_id, toUnixTimestamp64Nano(TargetTime) AS target_time_ns, toUnixTimestamp64Nano(StartTime) AS start_ns,
+           toString(ServiceName) AS service_name, toString(SpanName) AS span_name, AnchorTraceId AS anchor_trace_id,
+           AnchorSpanId AS anchor_span_id, toUnixTimestamp64Nano(AnchorTime) AS anchor_ns, toString(MetricName) AS metric,
+           MetricVersion AS metric_version, toString(MetricDigest) AS metric_digest, toString(Kind) AS kind,
+           toString(Purpose) AS purpose, toString(Status) AS status, toString(ErrorCode) AS error_code, ErrorMessage AS error_message,
+           toString(OutputType) AS output_type, Value AS value, toString(Label) AS label, CAST(Labels, 'Array(String)') AS labels,
+           Text AS text, Explanation AS explanation, toString(RuleId) AS rule, RuleVersion AS rule_version,
+           toUnixTimestamp64Milli(Watermark) AS watermark_ms, hex(InputDigest) AS input_digest, toString(JudgeModel) AS judge_model,
+           InputTokens AS input_tokens, OutputTokens AS output_tokens, CostUsd AS cost_usd, LatencyMs AS latency_ms,
+           CAST(Metadata, 'Map(String, String)') AS metadata, toUnixTimestamp64Milli(StartedAt) AS started_ms,
+           toUnixTimestamp64Micro(EvaluatedAt) AS evaluated_us, toUnixTimestamp64Micro(InsertedAt) AS inserted_us
+    FROM evaluations
+    WHERE ({evaluation_id:String} = '' OR EvaluationId = toUUIDOrZero({evaluation_id:String}))
+      AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+      AND (empty({levels:Array(String)}) OR toString(Level) IN {levels:Array(String)})
+      AND (empty({trace_ids:Array(String)}) OR TraceId IN {trace_ids:Array(String)})
+      AND (empty({targets:Array(String)}) OR concat(toString(Level), ' ', TraceId, ' ', SpanId, ' ', SessionId) IN {targets:Array(String)})
+      AND (empty({statuses:Array(String)}) OR toString(Status) IN {statuses:Array(String)})
+      AND ({rule:String} = '' OR RuleId = {rule:String})
+      AND ({run:String} = '' AND Purpose IN ('online', 'ondemand', 'backfill', 'recompute') OR {run:String} != '' AND RunId = {run:String})
+      AND InsertedAt >= fromUnixTimestamp64Micro({since_us:Int64}) AND InsertedAt < fromUnixTimestamp64Micro({until_us:Int64})
+      AND ({superseded:Bool} OR (EvaluationId, Attempt) IN (
+            SELECT EvaluationId, Attempt FROM evaluations_current FINAL
+            WHERE (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
+              AND (empty({trace_ids:Array(String)}) OR TraceId IN {trace_ids:Array(String)})))
+    LIMIT 1 BY EvaluationId, Attempt
+)
+WHERE (inserted_us, evaluation_id, attempt) < ({before_us:Int64}, {before_id:String}, {before_attempt:UInt16})
+ORDER BY inserted_us DESC, evaluation_id DESC, attempt DESC
+LIMIT {max_rows:UInt32}

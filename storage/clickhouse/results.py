@@ -1,0 +1,235 @@
+"""Results, append-only: the port `Results`."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from storage.clickhouse.client import Database
+from storage.errors import NotFound
+from storage.model import (
+    Abstention,
+    Anchor,
+    Evaluation,
+    Failure,
+    Level,
+    MetricKind,
+    Outcome,
+    OutputType,
+    Purpose,
+    Score,
+    Status,
+    TargetRef,
+    Usage,
+)
+from storage.ports import ResultCursor, ResultFilter
+
+MAX_US = 2**53
+_COLUMNS = (
+    "EvaluationId", "Attempt", "Level", "TraceId", "SpanId", "SessionId", "TargetTime", "StartTime", "ServiceName",
+    "SpanName", "AnchorTraceId", "AnchorSpanId", "AnchorTime", "MetricName", "MetricVersion", "MetricDigest", "Kind",
+    "Purpose", "Status", "ErrorCode", "ErrorMessage", "OutputType", "Value", "Label", "Labels", "Text", "Explanation",
+    "RuleId", "RuleVersion", "Watermark", "InputDigest", "JudgeModel", "InputTokens", "OutputTokens", "CostUsd",
+    "LatencyMs", "Metadata", "StartedAt", "EvaluatedAt",
+)  # fmt: skip
+
+
+class ClickHouseResults:
+    """`storage.ports.Results` over ClickHouse."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, evaluations: Sequence[Evaluation]) -> None:
+        """Store results; see the port."""
+        if not evaluations:
+            return
+        rows = [_to_row(evaluation) for evaluation in evaluations]
+        ids = ",".join(f"{row[0]}.{row[1]}" for row in rows)
+        token = hashlib.blake2b(ids.encode(), digest_size=16).hexdigest()
+        await self._database.insert_rows("evaluations", _COLUMNS, rows, token=token)
+
+    async def get(self, evaluation_id: uuid.UUID) -> Evaluation:
+        """The newest attempt; see the port."""
+        parameters = _parameters(ResultFilter(include_superseded=True)) | {"evaluation_id": str(evaluation_id)}
+        rows = await self._database.rows("results", parameters | _before(None) | {"max_rows": 100})
+        if not rows:
+            raise NotFound(f"there is no result {evaluation_id}")
+        return _from_row(max(rows, key=lambda row: row["attempt"]))
+
+    async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
+        """Newest first; see the port."""
+        rows = await self._database.rows("results", _parameters(where) | _before(before) | {"max_rows": limit})
+        return [_from_row(row) for row in rows]
+
+    async def arrived(self, where: ResultFilter, *, after: ResultCursor, limit: int) -> list[Evaluation]:
+        """In order of arrival; see the port."""
+        parameters = _parameters(where)
+        parameters["until_us"] = min(int(str(parameters["until_us"])), await self._safe_until_us())
+        place = {"after_us": after.inserted_us, "after_id": str(after.evaluation_id), "after_attempt": after.attempt}
+        rows = await self._database.rows("results_arrived", parameters | place | {"max_rows": limit})
+        return [_from_row(row) for row in rows]
+
+    async def cursor_now(self) -> ResultCursor:
+        """Everything after this is still to come; see the port."""
+        return ResultCursor(inserted_us=await self._safe_until_us())
+
+    async def reusable(self, target: TargetRef, metric_digest: str, input_digest: bytes) -> Evaluation | None:
+        """A stored success with the same content; see the port."""
+        where = ResultFilter(targets=(target,), statuses=(Status.SUCCESS,), include_superseded=True)
+        for evaluation in await self.newest(where, before=None, limit=1000):
+            if evaluation.metric_digest == metric_digest and evaluation.input_digest == input_digest:
+                return evaluation
+        return None
+
+    async def _safe_until_us(self) -> int:
+        rows = await self._database.rows("safe_until", {"tables": r"\bevaluations\b", "lag_ms": 0})
+        return int(rows[0]["until_us"])
+
+
+def _before(cursor: ResultCursor | None) -> dict[str, object]:
+    if cursor is None:
+        return {"before_us": MAX_US, "before_id": "", "before_attempt": 0}
+    return {
+        "before_us": cursor.inserted_us,
+        "before_id": str(cursor.evaluation_id),
+        "before_attempt": cursor.attempt,
+    }
+
+
+def _parameters(where: ResultFilter) -> dict[str, object]:
+    targets = [f"{ref.level} {ref.trace_id} {ref.span_id} {ref.session_id}" for ref in where.targets]
+    trace_ids = sorted({ref.trace_id for ref in where.targets})
+    return {
+        "evaluation_id": "",
+        "metrics": list(where.metrics),
+        "levels": [str(level) for level in where.levels],
+        "trace_ids": [] if "" in trace_ids else trace_ids,  # sessions have none
+        "targets": targets,
+        "statuses": [str(status) for status in where.statuses],
+        "rule": where.rule,
+        "run": where.run,
+        "since_us": _micros(where.since) if where.since else 0,
+        "until_us": _micros(where.until) if where.until else MAX_US,
+        "superseded": where.include_superseded,
+    }
+
+
+def _micros(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000)
+
+
+def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
+    score = evaluation.outcome if isinstance(evaluation.outcome, Score) else None
+    failure = evaluation.outcome if isinstance(evaluation.outcome, Failure) else None
+    explanation = evaluation.outcome.reason if isinstance(evaluation.outcome, Abstention) else ""
+    ref, anchor, usage = evaluation.target, evaluation.anchor, evaluation.usage
+    metadata = {"attempts": str(usage.attempts)} if usage.attempts else {}
+    if failure and failure.retryable:
+        metadata["retryable"] = "true"
+    if usage.cost_usd is None and (usage.input_tokens or usage.output_tokens):
+        metadata["cost"] = "unknown"
+    return (
+        evaluation.evaluation_id,
+        evaluation.attempt,
+        str(ref.level),
+        ref.trace_id,
+        ref.span_id,
+        ref.session_id,
+        evaluation.target_time_ns,
+        evaluation.start_ns,
+        anchor.service_name if anchor else "",
+        anchor.span_name if anchor else "",
+        anchor.trace_id if anchor else "",
+        anchor.span_id if anchor else "",
+        anchor.time_ns if anchor else 0,
+        evaluation.metric,
+        evaluation.metric_version,
+        evaluation.metric_digest,
+        str(evaluation.kind),
+        str(evaluation.purpose),
+        str(evaluation.status),
+        failure.code if failure else "",
+        failure.message if failure else "",
+        str(evaluation.output_type),
+        score.value if score else None,
+        score.label if score else "",
+        list(score.labels) if score else [],
+        score.text if score else "",
+        score.explanation if score else explanation,
+        evaluation.rule,
+        evaluation.rule_version,
+        evaluation.watermark_ms,
+        evaluation.input_digest.ljust(16, b"\0"),
+        evaluation.judge_model,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cost_usd or 0.0,
+        usage.latency_ms,
+        metadata,
+        int(evaluation.started.timestamp() * 1000),
+        _micros(evaluation.evaluated),
+    )
+
+
+def _from_row(row: Mapping[str, Any]) -> Evaluation:
+    metadata = row["metadata"]
+    anchor = Anchor(
+        trace_id=row["anchor_trace_id"],
+        span_id=row["anchor_span_id"],
+        time_ns=row["anchor_ns"],
+        service_name=row["service_name"],
+        span_name=row["span_name"],
+    )
+    return Evaluation(
+        evaluation_id=uuid.UUID(row["evaluation_id"]),
+        attempt=row["attempt"],
+        target=TargetRef(
+            level=Level(row["level"]), trace_id=row["trace_id"], span_id=row["span_id"], session_id=row["session_id"]
+        ),
+        target_time_ns=row["target_time_ns"],
+        start_ns=row["start_ns"],
+        anchor=anchor if anchor.span_id else None,
+        metric=row["metric"],
+        metric_version=row["metric_version"],
+        metric_digest=row["metric_digest"],
+        kind=MetricKind(row["kind"]),
+        purpose=Purpose(row["purpose"]),
+        output_type=OutputType(row["output_type"]),
+        outcome=_outcome(row, metadata),
+        rule=row["rule"],
+        rule_version=row["rule_version"],
+        watermark_ms=row["watermark_ms"],
+        input_digest=bytes.fromhex(row["input_digest"]),
+        judge_model=row["judge_model"],
+        usage=Usage(
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cost_usd=None if metadata.get("cost") == "unknown" else row["cost_usd"],
+            latency_ms=row["latency_ms"],
+            attempts=int(metadata.get("attempts", 0)),
+        ),
+        started=datetime.fromtimestamp(row["started_ms"] / 1000, UTC),
+        evaluated=datetime.fromtimestamp(row["evaluated_us"] / 1_000_000, UTC),
+        inserted_us=row["inserted_us"],
+    )
+
+
+def _outcome(row: Mapping[str, Any], metadata: Mapping[str, str]) -> Outcome:
+    match Status(row["status"]):
+        case Status.SUCCESS:
+            return Score(
+                value=row["value"],
+                label=row["label"],
+                labels=tuple(row["labels"]),
+                text=row["text"],
+                explanation=row["explanation"],
+            )
+        case Status.FAILED:
+            retryable = metadata.get("retryable") == "true"
+            return Failure(code=row["error_code"], message=row["error_message"], retryable=retryable)
+        case status:
+            return Abstention(reason=row["explanation"], status=status)
