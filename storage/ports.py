@@ -101,6 +101,9 @@ class Results(Protocol):
             NotFound: There is none of this id.
         """
 
+    async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
+        """The newest attempt of each of these results that is there."""
+
     async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
         """Results in falling order of (insert time, id), strictly before the cursor."""
 
@@ -265,7 +268,7 @@ class Queue(Protocol):
 
 
 class Leases(Protocol):
-    """Shards of work, each owned by one living process.  Names: `score` (16 shards), `writeback` (1), `maintenance` (1)."""
+    """Shards of work, each owned by one living process: `score` (16 of them), `writeback` (1), `maintenance` (1)."""
 
     async def take(self, name: str, owner: str, *, ttl_seconds: float) -> list[int]:
         """Take what is free or expired, renew what is owned; returns the owned shards."""

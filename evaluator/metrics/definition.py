@@ -32,7 +32,7 @@ class MetricDefinition:
         levels: Where it can be asked for.
         span_kinds: Kinds of span it applies to at span level; empty = every kind.
         prompt: Judge metrics: a template over the named inputs of a target, `{{input}}`, `{{output}}`, ….
-        labels: Judge metrics: the verdicts on offer and the value of each; empty = the judge answers in the output type.
+        labels: Judge metrics: the verdicts on offer, each with its value; empty = the judge answers in the output type.
         function: Code metrics: name of a function that ships with the product.
         model: Judge metrics: litellm name; '' = the installation's `ASSAY_JUDGE_MODEL`.
         parameters: Sampling parameters handed to the judge, such as `temperature`.
@@ -126,7 +126,7 @@ class MetricDefinition:
             labels={str(k): _number("metric.labels", v) for k, v in _mapping("metric.labels", body.get("labels", {}))},
             function=str(body.get("function", "")),
             model=str(body.get("model", "")),
-            parameters=dict(_mapping("metric.parameters", body.get("parameters", {}))),
+            parameters={str(k): v for k, v in _mapping("metric.parameters", body.get("parameters", {}))},
             required_metrics=tuple(
                 str(name) for name in _items("metric.required_metrics", body.get("required_metrics", []))
             ),

@@ -43,6 +43,7 @@ class EvaluationRequest:
         wait_seconds: What is not ready by then is answered as `Pending`, and goes on in the background.
         reuse: Return a stored success for the same metric digest and content instead of paying again.
         store: Keep the results.  Inline targets are never stored.
+        deduplicate: The caller chose `origin` and may repeat the request: results that it already has are returned.
         time_hint_ns: Roughly when the targets started; makes the look-up of spans cheap.
     """
 
@@ -53,6 +54,7 @@ class EvaluationRequest:
     wait_seconds: float = 60.0
     reuse: bool = False
     store: bool = True
+    deduplicate: bool = False
     time_hint_ns: int | None = None
     rule: str = ""
     rule_version: int = 0

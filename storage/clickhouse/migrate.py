@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib import resources
 
 from storage.clickhouse.client import Database, code_of
-from storage.errors import Rejected, SchemaError
+from storage.errors import Rejected, SchemaError, Unavailable
 
 LOCK_SECONDS = 60
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _TABLE_EXISTS = 57
+_NOTHING_THERE = frozenset({60, 81})  # unknown table, unknown database
 
 _RECORD_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations
@@ -94,13 +95,13 @@ def pending(known: list[Migration], recorded: dict[int, tuple[str, str]]) -> lis
 
 async def check(database: Database) -> list[Migration]:
     """What `migrate` would apply; changes nothing.  Raises as `pending` does."""
-    exists = await database.query(
-        "SELECT count() AS n FROM system.tables WHERE database = {name:String} AND name = 'schema_migrations'",
-        {"name": database.name},
-    )
-    if not exists[0]["n"]:
-        return shipped()
-    return pending(shipped(), await _recorded(database))
+    try:
+        recorded = await _recorded(database)
+    except Unavailable as error:
+        if code_of(error) in _NOTHING_THERE:
+            return shipped()
+        raise
+    return pending(shipped(), recorded)
 
 
 async def migrate(database: Database) -> list[Migration]:

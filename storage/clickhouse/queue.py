@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from storage.clickhouse.client import Database, statement
-from storage.clickhouse.telemetry import MAX_NS
+from storage.clickhouse.telemetry import MAX_NS, settled_anchors
 from storage.model import Anchor, Level, TargetRef
 from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress
 
@@ -84,7 +84,9 @@ class ClickHouseQueue:
         }
         if wanted.level is Level.TRACE:
             rows = await self._filtered("candidate_traces", wanted, parameters)
-            return [by_id[row["trace_id"]].record for row in rows]
+            anchors = await settled_anchors(self._database, [row["trace_id"] for row in rows])
+            records = [by_id[row["trace_id"]].record for row in rows]
+            return [replace(record, anchor=anchors.get(record.ref.trace_id, record.anchor)) for record in records]
         rows = await self._filtered("candidate_spans", wanted, parameters)
         found: list[TargetRecord] = []
         for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,11 +54,17 @@ class ClickHouseResults:
 
     async def get(self, evaluation_id: uuid.UUID) -> Evaluation:
         """The newest attempt; see the port."""
-        parameters = _parameters(ResultFilter(include_superseded=True)) | {"evaluation_id": str(evaluation_id)}
-        rows = await self._database.rows("results", parameters | _before(None) | {"max_rows": 100})
-        if not rows:
+        found = await self.existing([evaluation_id])
+        if not found:
             raise NotFound(f"there is no result {evaluation_id}")
-        return _from_row(max(rows, key=lambda row: row["attempt"]))
+        return found[evaluation_id]
+
+    async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
+        """The newest attempt of each; see the port."""
+        parameters = _parameters(ResultFilter(include_superseded=True)) | {"ids": [str(each) for each in ids]}
+        rows = await self._database.rows("results", parameters | _before(None) | {"max_rows": 100_000})
+        found = (_from_row(row) for row in rows)
+        return {each.evaluation_id: each for each in sorted(found, key=lambda each: each.attempt)}
 
     async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
         """Newest first; see the port."""
@@ -104,7 +110,7 @@ def _parameters(where: ResultFilter) -> dict[str, object]:
     targets = [f"{ref.level} {ref.trace_id} {ref.span_id} {ref.session_id}" for ref in where.targets]
     trace_ids = sorted({ref.trace_id for ref in where.targets})
     return {
-        "evaluation_id": "",
+        "ids": [],
         "metrics": list(where.metrics),
         "levels": [str(level) for level in where.levels],
         "trace_ids": [] if "" in trace_ids else trace_ids,  # sessions have none

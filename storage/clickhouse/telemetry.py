@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storage.clickhouse.client import Database
+from storage.errors import NotFound
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
 from storage.ports import TargetRecord, TelemetryTable
 
@@ -53,9 +55,12 @@ class ClickHouseTelemetry:
             ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
             if ref in span_refs:  # ids are matched one by one in SQL: a span id may exist in another trace too
                 found[ref] = _span_record(ref, row, traces.get(ref.trace_id))
-        for ref in refs:
-            if ref.level is Level.TRACE and ref.trace_id in traces:
-                found[ref] = _trace_record(ref, traces[ref.trace_id])
+        trace_refs = [ref for ref in refs if ref.level is Level.TRACE and ref.trace_id in traces]
+        found |= {ref: _trace_record(ref, traces[ref.trace_id]) for ref in trace_refs}
+        anchors = await settled_anchors(self._database, [ref.trace_id for ref in trace_refs])
+        for ref in trace_refs:
+            if ref.trace_id in anchors:
+                found[ref] = replace(found[ref], anchor=anchors[ref.trace_id])
         return found
 
     async def _trace_rows(self, trace_ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -84,6 +89,20 @@ class ClickHouseTelemetry:
             },
         )
 
+    async def trace_of_span(self, span_id: str) -> str:
+        """The trace that holds a span, for people who have only the span's id (reads a whole column).
+
+        Raises:
+            NotFound: No span has this id, or spans of several traces have.
+        """
+        rows = await self._database.query(
+            "SELECT DISTINCT TraceId AS trace_id FROM otel_traces WHERE SpanId = {span_id:String} LIMIT 2",
+            {"span_id": span_id},
+        )
+        if len(rows) != 1:
+            raise NotFound(f"there is no span {span_id}" if not rows else f"several traces have a span {span_id}")
+        return str(rows[0]["trace_id"])
+
     async def spans(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:
         """Spans of traces in a window; see the port."""
         rows = await self._database.rows(
@@ -97,6 +116,23 @@ class ClickHouseTelemetry:
             "fetch_logs", {"trace_ids": sorted(trace_ids), "first_ns": first_ns, "last_ns": last_ns}
         )
         return [StoredLog(**row) for row in rows]
+
+
+async def settled_anchors(database: Database, trace_ids: Collection[str]) -> dict[str, Anchor]:
+    """The spans on which earlier trace results stand, by trace id: later results go to the same place."""
+    if not trace_ids:
+        return {}
+    anchors: dict[str, Anchor] = {}
+    for row in await database.rows("settled_anchors", {"trace_ids": sorted(trace_ids)}):
+        span_id, time_ns, service_name, span_name = row["anchor"]
+        anchors[row["trace_id"]] = Anchor(
+            trace_id=row["trace_id"],
+            span_id=span_id,
+            time_ns=time_ns,
+            service_name=service_name,
+            span_name=span_name,
+        )
+    return anchors
 
 
 def _span_record(ref: TargetRef, row: Mapping[str, Any], trace: Mapping[str, Any] | None) -> TargetRecord:

@@ -1,0 +1,76 @@
+"""How commands speak: tables for people, one JSON value with `--json`, errors with the next step."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
+
+FAILURE = 1
+USAGE = 2
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked: what is wrong, and what to do next."""
+
+    def __init__(self, message: str, next_step: str = "", *, exit_code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """Prints for people or for programs."""
+
+    as_json: bool = False
+
+    def value(self, value: Any, text: str) -> None:
+        """One value: its JSON, or the text."""
+        print(json.dumps(value, indent=2, ensure_ascii=False, default=str) if self.as_json else text)
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
+        """Rows as a table of the named columns (key -> heading), or all of them as JSON; `empty` is said for none."""
+        if self.as_json:
+            print(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
+        elif not rows:
+            print(empty)
+        else:
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for heading in columns.values():
+                table.add_column(heading, overflow="fold")
+            for row in rows:
+                table.add_row(*[_cell(row.get(key)) for key in columns])
+            console().print(table)
+
+
+def console() -> Console:
+    """As wide as the terminal; 120 columns where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def report(error: BaseException, *, as_json: bool) -> NoReturn:
+    """Print an error with its next step, and exit."""
+    next_step = getattr(error, "next_step", "")
+    message = str(error) or type(error).__name__
+    if as_json:
+        print(json.dumps({"error": message, "next": next_step}, ensure_ascii=False))
+    else:
+        print(f"assay: {message}" + (f"\n  → {next_step}" if next_step else ""), file=sys.stderr)
+    sys.exit(getattr(error, "exit_code", FAILURE))

@@ -1,0 +1,39 @@
+"""Python clients of the evaluator: `Client` blocks, `AsyncClient` does not; both have the same nouns.
+
+Every method raises `CallFailedError` where the service refuses or cannot be reached.
+"""
+
+from assay.client_async import AsyncClient
+from assay.client_model import CallFailedError, FieldViolation, Result, Watched
+from assay.client_sync import Client
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.record import MetricRecord
+from evaluator.online.explanation import Decision, Explanation
+from evaluator.online.record import RuleRecord
+from evaluator.online.rules import RuleDefinition
+from evaluator.scoring.request import InlineTarget, MetricRef
+from storage.model import Level, MetricKind, OutputType, Status, TargetRef
+from storage.ports import ResultFilter
+
+__all__ = [
+    "AsyncClient",
+    "CallFailedError",
+    "Client",
+    "Decision",
+    "Explanation",
+    "FieldViolation",
+    "InlineTarget",
+    "Level",
+    "MetricDefinition",
+    "MetricKind",
+    "MetricRecord",
+    "MetricRef",
+    "OutputType",
+    "Result",
+    "ResultFilter",
+    "RuleDefinition",
+    "RuleRecord",
+    "Status",
+    "TargetRef",
+    "Watched",
+]

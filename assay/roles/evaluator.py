@@ -1,0 +1,113 @@
+"""The evaluator process: gRPC in; judges and code conclude; results and write-back out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from assay.roles.process import run_as_child
+from assay.settings import Settings
+from evaluator.judges.choose import Judges
+from evaluator.metrics.catalogue import builtin_metrics
+from evaluator.metrics.conclude import Conclusion, conclude
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.registry import Metrics
+from evaluator.online.catalogue import Rules
+from evaluator.online.explain import Explainer
+from evaluator.online.leases import LeaseKeeper
+from evaluator.online.worker import OnlineWorker
+from evaluator.online.writeback import WriteBackWorker
+from evaluator.scoring.engine import Engine
+from evaluator.server.serve import Parts, serving
+from storage.clickhouse.client import Database
+from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
+from storage.clickhouse.results import ClickHouseResults
+from storage.clickhouse.schema import check_schema
+from storage.clickhouse.telemetry import ClickHouseTelemetry
+from storage.clickhouse.writeback import ClickHouseWriteBack
+from storage.ports import Completion
+
+
+async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
+    """Serve until `stop`; reports `grpc`."""
+    async with Database(settings.clickhouse_url, database=settings.database) as database:
+        await check_schema(database)
+        judges = Judges(model=settings.judge_model, base_url=settings.judge_base_url, api_key=settings.judge_api_key)
+        async with judges:
+            await _serve(settings, database, judges, stop, ready)
+
+
+async def _serve(
+    settings: Settings,
+    database: Database,
+    judges: Judges,
+    stop: asyncio.Event,
+    ready: Callable[[dict[str, Any]], None],
+) -> None:
+    definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
+    telemetry, queue = ClickHouseTelemetry(database), ClickHouseQueue(database)
+    metrics = Metrics(definitions, builtin=builtin_metrics())
+    rules = Rules(definitions, metrics)
+    completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
+    leases = LeaseKeeper(ClickHouseLeases(database))
+    apply = partial(_apply, judges, installation_secret(settings.data_dir))
+    async with Engine(metrics=metrics, telemetry=telemetry, results=results, apply=apply) as engine:
+        online = OnlineWorker(
+            rules=rules,
+            metrics=metrics,
+            queue=queue,
+            telemetry=telemetry,
+            scoring=engine,
+            leases=leases,
+            completion=completion,
+        )
+        explainer = Explainer(
+            rules=rules, metrics=metrics, queue=queue, telemetry=telemetry, results=results, completion=completion
+        )
+        parts = Parts(
+            scoring=engine, computing=engine, results=results, explaining=explainer, metrics=metrics, rules=rules
+        )
+        async with serving(settings.grpc, parts) as port:
+            await leases.renew()
+            ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
+            async with asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(leases.run()),
+                    tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
+                ]
+                await online.run(stop)  # returns when `stop` is set and what was started is done
+                for task in background:
+                    task.cancel()
+        await leases.release()
+
+
+async def _apply(judges: Judges, secret: bytes, definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
+    return await conclude(definition, inputs, judges=judges, secret=secret)
+
+
+def installation_secret(data_dir: Path) -> bytes:
+    """32 bytes that nobody who writes telemetry knows; made once, kept in the data directory, mode 0600."""
+    path = data_dir / "secret"
+    try:
+        return bytes.fromhex(path.read_text())
+    except FileNotFoundError:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        secret = secrets.token_bytes(32)
+        with open(path, "x", opener=_private) as file:
+            file.write(secret.hex())
+        return secret
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_child(serve_evaluator))

@@ -1,0 +1,125 @@
+"""Settings: flags override the environment (`ASSAY_*`), which overrides `assay.toml` in the working directory."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+LISTENERS = ("otlp_grpc", "otlp_http", "grpc")
+
+
+class InvalidSetting(ValueError):
+    """A setting is unknown or not acceptable; the message names it, where it came from, and what to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set.  Environment: `ASSAY_` and the name in capitals.
+
+    Attributes:
+        data_dir: Where the embedded ClickHouse, its passwords and `endpoints.json` live.
+        clickhouse_url: A server of your own, `http(s)://user:password@host:port/database`; '' = the embedded one.
+        database: Name of the database.
+        otlp_grpc, otlp_http: Where the exporter listens, `host:port`; port 0 = any free one.
+        grpc: Where the evaluator listens.
+        clickhouse_http: Where the embedded ClickHouse listens; loopback only.
+        judge_model: litellm name of the judge, `openai/gpt-4o-mini` for example; '' = judge metrics fail and say so.
+        judge_base_url, judge_api_key: Endpoint and key of the judge, where the provider's own are not meant.
+        trace_idle_seconds: A trace whose root never comes counts as complete after so much quiet.
+        min_free_disk_mb: Below so many megabytes of free disk, telemetry is refused (retryably).
+        log_level: debug, info, warning or error.
+        insecure: Allow listening beyond this machine although there are no keys yet.
+    """
+
+    data_dir: Path = Path(".assay")
+    clickhouse_url: str = ""
+    database: str = "assay"
+    otlp_grpc: str = "127.0.0.1:4317"
+    otlp_http: str = "127.0.0.1:4318"
+    grpc: str = "127.0.0.1:4320"
+    clickhouse_http: str = "127.0.0.1:8123"
+    judge_model: str = ""
+    judge_base_url: str = ""
+    judge_api_key: str = ""
+    trace_idle_seconds: float = 30.0
+    min_free_disk_mb: int = 512
+    log_level: str = "info"
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (*LISTENERS, "clickhouse_http"):
+            host, _, port = getattr(self, name).rpartition(":")
+            if not host or not port.isdigit() or int(port) > 65535:
+                raise InvalidSetting(f"{_variable(name)} must be host:port, got {getattr(self, name)!r}")
+            if name in LISTENERS and host not in LOOPBACK and not self.insecure:
+                raise InvalidSetting(
+                    f"{_variable(name)}={getattr(self, name)} would let everybody in who can reach this machine, and "
+                    "there are no keys yet: use 127.0.0.1, or add --insecure on a network that you trust"
+                )
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise InvalidSetting(f"ASSAY_LOG_LEVEL must be debug, info, warning or error, got {self.log_level!r}")
+        if not self.trace_idle_seconds > 0:
+            raise InvalidSetting(f"ASSAY_TRACE_IDLE_SECONDS must be above 0, got {self.trace_idle_seconds!r}")
+        if not self.database.replace("_", "").isalnum():
+            raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
+
+
+def load(
+    flags: Mapping[str, object] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path = Path("assay.toml"),
+) -> Settings:
+    """Settings in force; a flag of None was not given.
+
+    Raises:
+        InvalidSetting: One of them is unknown or not acceptable.
+    """
+    environment = os.environ if environment is None else environment
+    known = {field.name for field in fields(Settings)}
+    values: dict[str, object] = {}
+    if file.exists():
+        try:
+            written = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidSetting(f"{file} is not TOML: {error}") from error
+        if unknown := set(written) - known:
+            raise InvalidSetting(f"{file} has unknown settings {sorted(unknown)}; known are {sorted(known)}")
+        values.update(written)
+    values.update({name: environment[_variable(name)] for name in known if environment.get(_variable(name))})
+    values.update({name: value for name, value in (flags or {}).items() if value is not None})
+    return Settings(**{name: _typed(name, value) for name, value in values.items()})  # type: ignore[arg-type]
+
+
+def _variable(name: str) -> str:
+    return f"ASSAY_{name.upper()}"
+
+
+def _typed(name: str, value: object) -> object:
+    """A value from text or TOML as the type of its field."""
+    kind = {field.name: field.type for field in fields(Settings)}[name]
+    try:
+        match kind:
+            case "Path":
+                return Path(str(value)).expanduser()
+            case "int":
+                return int(str(value))
+            case "float":
+                return float(str(value))
+            case "bool":
+                return value if isinstance(value, bool) else _switch(str(value))
+            case _:
+                return str(value)
+    except (ValueError, KeyError):
+        raise InvalidSetting(f"{_variable(name)} must be a {kind}, got {value!r}") from None
+
+
+_SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def _switch(text: str) -> bool:
+    return _SWITCH[text.lower()]

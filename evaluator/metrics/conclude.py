@@ -1,0 +1,86 @@
+"""One metric on one target's inputs: the only entrance to this package for scoring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evaluator.judges.port import AsksJudges
+from evaluator.metrics import template
+from evaluator.metrics.code_metric import FUNCTIONS, code_metric
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judge_metric import judge_metric
+from storage.model import MetricKind, Outcome, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What one metric version concluded, and what it took.
+
+    Attributes:
+        judge_model: The model that answered; the one that was asked, where none did; '' where none was asked.
+        input_digest: See `input_digest`.
+    """
+
+    outcome: Outcome
+    usage: Usage
+    judge_model: str
+    input_digest: bytes
+
+
+async def conclude(
+    definition: MetricDefinition,
+    inputs: Mapping[str, str],
+    *,
+    judges: AsksJudges,
+    secret: bytes,
+    deadline: float | None = None,
+) -> Conclusion:
+    """Apply a metric that `check` accepts.  A judge that cannot judge is a `Failure`, a missing input an `Abstention`.
+
+    Args:
+        inputs: The target's named inputs (`template.INPUT_NAMES`); those it lacks are absent or blank.
+        secret: The installation's; nobody who writes telemetry may know it.  Makes the fences' nonces.
+        deadline: Seconds of the event loop's clock; None = only the judge's own limits.
+    """
+    digest = input_digest(definition, inputs)
+    if definition.kind is MetricKind.CODE:
+        return Conclusion(outcome=code_metric(definition, inputs), usage=Usage(), judge_model="", input_digest=digest)
+    outcome, usage, model = await judge_metric(
+        definition,
+        template.parse(definition.prompt),
+        inputs,
+        nonce=nonce_of(definition, digest, secret),
+        judges=judges,
+        deadline=deadline,
+    )
+    return Conclusion(outcome=outcome, usage=usage, judge_model=model, input_digest=digest)
+
+
+def inputs_read(definition: MetricDefinition) -> tuple[str, ...]:
+    """Names of the inputs that a metric reads: nothing else of a target matters to it.
+
+    Raises:
+        ValueError: Of a kind that cannot be applied yet.
+    """
+    match definition.kind:
+        case MetricKind.JUDGE:
+            return template.parse(definition.prompt).names
+        case MetricKind.CODE:
+            return FUNCTIONS[definition.function].inputs
+        case other:
+            raise ValueError(f"{other} metrics are not offered yet")
+
+
+def input_digest(definition: MetricDefinition, inputs: Mapping[str, str]) -> bytes:
+    """BLAKE2b-128 of exactly what the metric reads of the target; costs nothing, so ask the store before paying."""
+    read = [(name, inputs[name]) for name in inputs_read(definition) if not template.is_missing(inputs, name)]
+    return hashlib.blake2b(json.dumps(read).encode(), digest_size=16).digest()
+
+
+def nonce_of(definition: MetricDefinition, digest: bytes, secret: bytes) -> str:
+    """Nonce of the fences, 16 hex digits: the same for equal inputs; only the owner of the secret can foretell it."""
+    key = hashlib.blake2b(secret, digest_size=32).digest()
+    return hashlib.blake2b(definition.digest.encode() + digest, key=key, digest_size=8).hexdigest()

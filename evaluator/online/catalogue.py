@@ -1,0 +1,163 @@
+"""The rules there are: documents of kind `rule`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from evaluator.errors import LevelMismatch, RuleNotFound
+from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents
+from evaluator.online.filters import compile_filter
+from evaluator.online.record import RuleRecord
+from evaluator.online.rules import RuleDefinition
+from storage.errors import NotFound, VersionMoved
+from storage.model import Document
+from storage.ports import Definitions
+
+_SWITCH_ATTEMPTS = 5
+"""Enabling and disabling go with any edit, so they are repeated when an edit comes between."""
+
+
+class Rules:
+    """Keeps rules.  Metrics are stored by slug, whatever name the caller used.
+
+    Every method may raise `storage.errors.Unavailable`.
+    """
+
+    def __init__(self, definitions: Definitions, metrics: Metrics) -> None:
+        self._definitions = definitions
+        self._metrics = metrics
+
+    async def get(self, name: str) -> RuleRecord:
+        """A rule.
+
+        Raises:
+            RuleNotFound: There is none of this name.
+        """
+        return _record(await self._document(name))
+
+    async def live(self, *, after: str = "", limit: int = 1000) -> list[RuleRecord]:
+        """Rules in order of their names, those after `after`."""
+        return [_record(document) for document in await self._definitions.live(RULE_KIND, after=after, limit=limit)]
+
+    async def enabled(self) -> list[RuleDefinition]:
+        """Every rule that scores, by name."""
+        documents = await all_documents(self._definitions, RULE_KIND)
+        return [rule for rule in map(RuleDefinition.from_document, documents) if rule.enabled]
+
+    async def create(self, rule: RuleDefinition, *, request_id: str = "") -> RuleRecord:
+        """Make a rule; an enabled one scores from now on.
+
+        The same `request_id` again returns what the first call made.
+
+        Raises:
+            InvalidFilter: The filter does not compile.
+            MetricNotFound: A metric is unknown.
+            LevelMismatch: A metric does not work at the rule's level.
+            NameTaken: There is a rule of this name.
+        """
+        if (made := await self._made_by(rule.name, request_id)) is not None:
+            return made
+        checked = await self._checked(rule)
+        body = _body(replace(checked, enable_time=_now() if checked.enabled else None), request_id)
+        return _record(await self._definitions.create(RULE_KIND, rule.name, body))
+
+    async def update(self, rule: RuleDefinition, *, base_version: int, request_id: str = "") -> RuleRecord:
+        """Edit a rule; whether and since when it is enabled stays.  Idempotent as `create`.
+
+        Raises:
+            InvalidFilter, MetricNotFound, LevelMismatch: As `create`.
+            RuleNotFound: There is none of this name.
+            VersionMoved: `base_version` is not the newest.
+        """
+        if (made := await self._made_by(rule.name, request_id)) is not None:
+            return made
+        current = _record(await self._document(rule.name)).definition
+        checked = await self._checked(replace(rule, enabled=current.enabled, enable_time=current.enable_time))
+        return await self._replace(checked, base_version, request_id)
+
+    async def enable(self, name: str) -> RuleRecord:
+        """Let a rule score from now on; an enabled one is returned unchanged.
+
+        Raises:
+            RuleNotFound: There is none of this name.
+        """
+        return await self._switch(name, on=True)
+
+    async def disable(self, name: str) -> RuleRecord:
+        """Stop a rule; a disabled one is returned unchanged.
+
+        Raises:
+            RuleNotFound: There is none of this name.
+        """
+        return await self._switch(name, on=False)
+
+    async def delete(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
+        """Delete a rule.  With a `request_id`, one that is deleted already is no error.
+
+        Raises:
+            RuleNotFound: There is none of this name.
+            VersionMoved: `base_version` is not the newest.
+        """
+        try:
+            document = await self._document(name)
+            await self._definitions.delete(RULE_KIND, name, base_version or document.version)
+        except (RuleNotFound, NotFound):
+            if request_id and await self._definitions.versions(RULE_KIND, name):
+                return
+            raise RuleNotFound(f"there is no rule {name!r}") from None
+
+    async def _switch(self, name: str, *, on: bool) -> RuleRecord:
+        for attempt in range(1, _SWITCH_ATTEMPTS + 1):
+            record = await self.get(name)
+            rule = record.definition
+            if rule.enabled is on:
+                return record
+            changed = replace(rule, enabled=on, enable_time=_now() if on else rule.enable_time)
+            try:
+                return await self._replace(changed, rule.version, "")
+            except VersionMoved:
+                if attempt == _SWITCH_ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _replace(self, rule: RuleDefinition, base_version: int, request_id: str) -> RuleRecord:
+        try:
+            return _record(await self._definitions.replace(RULE_KIND, rule.name, base_version, _body(rule, request_id)))
+        except NotFound:
+            raise RuleNotFound(f"there is no rule {rule.name!r}") from None
+
+    async def _checked(self, rule: RuleDefinition) -> RuleDefinition:
+        compile_filter(rule.filter, rule.level)
+        slugs: list[str] = []
+        for name in rule.metrics:
+            metric = await self._metrics.get(name)
+            if rule.level not in metric.levels:
+                works_at = ", ".join(metric.levels)
+                raise LevelMismatch(f"metric {metric.name!r} works at {works_at}, the rule at {rule.level}")
+            slugs.append(metric.name)
+        return replace(rule, metrics=tuple(slugs))
+
+    async def _document(self, name: str) -> Document:
+        try:
+            return await self._definitions.get(RULE_KIND, name)
+        except NotFound:
+            raise RuleNotFound(f"there is no rule {name!r}") from None
+
+    async def _made_by(self, name: str, request_id: str) -> RuleRecord | None:
+        if not request_id:
+            return None
+        newest = (await self._definitions.versions(RULE_KIND, name))[:1]
+        return next((_record(d) for d in newest if not d.deleted and d.body.get(REQUEST_ID) == request_id), None)
+
+
+def _record(document: Document) -> RuleRecord:
+    return RuleRecord(definition=RuleDefinition.from_document(document), create_time=document.created)
+
+
+def _body(rule: RuleDefinition, request_id: str) -> dict[str, object]:
+    return rule.to_body() | ({REQUEST_ID: request_id} if request_id else {})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,59 @@
+"""Keeps this process's shards of work: taken, renewed, given back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+
+from storage.errors import Unavailable
+from storage.ports import Leases
+
+log = logging.getLogger(__name__)
+
+TTL_SECONDS = 30.0
+RENEW_SECONDS = 5.0
+WORK = ("score", "writeback")
+
+
+class LeaseKeeper:
+    """What this process owns.  While another process lives, it owns everything and this one stands by."""
+
+    def __init__(
+        self, leases: Leases, *, ttl_seconds: float = TTL_SECONDS, renew_seconds: float = RENEW_SECONDS
+    ) -> None:
+        self.owner = f"evaluator-{secrets.token_hex(6)}"
+        self._leases = leases
+        self._ttl_seconds = ttl_seconds
+        self._renew_seconds = renew_seconds
+        self._owned: dict[str, list[int]] = {}
+        self._valid_until = 0.0
+
+    def owned(self, name: str) -> list[int]:
+        """Shards that are certainly ours at this moment."""
+        return self._owned.get(name, []) if time.monotonic() < self._valid_until else []
+
+    async def renew(self) -> None:
+        """Take what is free, renew what is ours."""
+        before = time.monotonic()
+        owned = {name: await self._leases.take(name, self.owner, ttl_seconds=self._ttl_seconds) for name in WORK}
+        for name in WORK:
+            if len(owned[name]) != len(self._owned.get(name, [])):
+                log.info("leases_changed", extra={"work": name, "shards": owned[name]})
+        self._owned = owned
+        self._valid_until = before + self._ttl_seconds * 0.9  # a margin for a clock that runs differently
+
+    async def run(self) -> None:
+        """Renew until cancelled; a store that is away lets the leases run out."""
+        while True:
+            try:
+                await self.renew()
+            except Unavailable as error:
+                log.warning("leases_not_renewed", extra={"reason": str(error)})
+            await asyncio.sleep(self._renew_seconds)
+
+    async def release(self) -> None:
+        """Give everything back, so that another process need not wait."""
+        self._owned = {}
+        await self._leases.release(self.owner)

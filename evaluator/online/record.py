@@ -1,0 +1,16 @@
+"""A rule as it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evaluator.online.rules import RuleDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRecord:
+    """A version of a rule and when it was made."""
+
+    definition: RuleDefinition
+    create_time: datetime | None = None

@@ -1,0 +1,341 @@
+"""Rules at work: ready targets → decisions → scoring.
+
+The queue is a query.  Each round asks which traces became complete since a rule's cursor, takes the rule's sample and
+filter of them in SQL, subtracts what is decided, writes `started`, and hands the rest to lanes that score.  The cursor
+moves after the `started` rows are in: whatever dies in between is found again, by the cursor or as work that a dead
+worker left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+from evaluator.errors import EvaluatorError
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.filters import compile_filter
+from evaluator.online.leases import LeaseKeeper
+from evaluator.online.rules import RuleDefinition
+from evaluator.scoring.plan import KnowsMetrics
+from evaluator.scoring.request import EvaluationRequest, MetricRef
+from storage.errors import StorageError, Unavailable
+from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score
+from storage.ports import Candidates, Completion, Decision, Queue, ReadyTrace, TargetRecord, Telemetry
+
+log = logging.getLogger(__name__)
+
+LOOKBACK = timedelta(hours=1)
+"""How far behind its enabling a rule looks for complete traces."""
+MAX_ATTEMPTS = 3
+"""Work that killed its worker this often is set aside."""
+
+
+class ListsRules(Protocol):
+    """The rules that score (`evaluator.online.catalogue.Rules`)."""
+
+    async def enabled(self) -> list[RuleDefinition]:
+        """Every enabled rule."""
+
+
+class ScoresRecords(Protocol):
+    """The entrance of rules to the scoring path (`evaluator.scoring.engine.Engine`)."""
+
+    async def score(
+        self, records: Sequence[TargetRecord], request: EvaluationRequest
+    ) -> list[Evaluation | StorageError]:
+        """One conclusion per (record, metric), records first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the worker goes about it."""
+
+    poll_seconds: float = 1.0
+    page_traces: int = 500
+    lanes: int = 16
+    chunk_targets: int = 16
+    cursor_seconds: float = 5.0
+    drain_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    """Targets of one rule that are due for the same metrics."""
+
+    rule: RuleDefinition
+    metrics: tuple[str, ...]
+    records: tuple[TargetRecord, ...]
+    attempt: int = 1
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a rule has looked, and what of that is saved."""
+
+    cursor_ms: int
+    enabled_ms: int
+    saved_at: float = field(default_factory=time.monotonic)
+
+
+class OnlineWorker:
+    """Scores what rules select, until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        rules: ListsRules,
+        metrics: KnowsMetrics,
+        queue: Queue,
+        telemetry: Telemetry,
+        scoring: ScoresRecords,
+        leases: LeaseKeeper,
+        completion: Completion,
+        pace: Pace | None = None,
+    ) -> None:
+        self._rules = rules
+        self._metrics = metrics
+        self._queue = queue
+        self._telemetry = telemetry
+        self._scoring = scoring
+        self._leases = leases
+        self._completion = completion
+        self._pace = pace or Pace()
+        self._places: dict[str, _Place] = {}
+        self._enabled: frozenset[str] = frozenset()
+        self._due: asyncio.Queue[_Chunk] = asyncio.Queue(maxsize=self._pace.lanes * 4)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then finish what was started, for at most `drain_seconds`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
+                lanes = [group.create_task(self._lane()) for _ in range(self._pace.lanes)]
+                polling = group.create_task(self._poll_forever())
+                await stop.wait()
+                polling.cancel()
+                deadline.reschedule(loop.time() + self._pace.drain_seconds)
+                await self._due.join()
+                for lane in lanes:
+                    lane.cancel()
+        except TimeoutError:
+            log.warning("drain_timed_out", extra={"drain_seconds": self._pace.drain_seconds})
+
+    async def _poll_forever(self) -> None:
+        while True:
+            try:
+                await self.poll()
+            except Unavailable as error:
+                log.warning("poll_postponed", extra={"reason": str(error)})
+            except EvaluatorError as error:
+                log.error("poll_failed", extra={"reason": str(error)})
+            await asyncio.sleep(self._pace.poll_seconds)
+
+    async def poll(self) -> None:
+        """One round over all rules."""
+        shards = self._leases.owned("score")
+        rules = {rule.name: rule for rule in await self._rules.enabled()} if shards else {}
+        self._enabled = frozenset(rules)
+        self._places = {name: place for name, place in self._places.items() if name in rules}
+        if not rules:
+            return
+        await self._take_over(rules)
+        until_ms = await self._queue.safe_until_ms()
+        for rule in rules.values():
+            await self._place(rule, until_ms)
+        # Rules that stand at the same place share one look at what became complete; a new rule catches up by itself.
+        for cursor_ms in sorted({place.cursor_ms for place in self._places.values()}):
+            group = [rule for rule in rules.values() if self._places[rule.name].cursor_ms == cursor_ms]
+            await self._advance(group, cursor_ms, until_ms, shards)
+
+    async def _place(self, rule: RuleDefinition, until_ms: int) -> None:
+        enabled_ms = int(rule.enable_time.timestamp() * 1000) if rule.enable_time else until_ms
+        known = self._places.get(rule.name)
+        if known is not None and known.enabled_ms == enabled_ms:
+            return
+        saved_ms = await self._queue.cursor_ms(rule.name) or 0
+        start_ms = max(saved_ms, enabled_ms - int(LOOKBACK.total_seconds() * 1000))
+        self._places[rule.name] = _Place(cursor_ms=min(start_ms, until_ms), enabled_ms=enabled_ms)
+
+    async def _advance(
+        self, rules: Sequence[RuleDefinition], since_ms: int, until_ms: int, shards: Iterable[int]
+    ) -> None:
+        after_id, found = "", False
+        while True:
+            page = await self._queue.ready_traces(
+                self._completion,
+                since_ms=since_ms,
+                until_ms=until_ms,
+                after_id=after_id,
+                shards=list(shards),
+                limit=self._pace.page_traces,
+            )
+            for rule in rules:
+                await self._select(rule, page)
+            found = found or bool(page)
+            if len(page) < self._pace.page_traces:
+                break
+            since_ms, after_id = page[-1].ready_ms, page[-1].record.ref.trace_id
+        for rule in rules:
+            place = self._places[rule.name]
+            place.cursor_ms = until_ms
+            # A lost cursor is harmless (decided work is subtracted), so an idle rule saves it rarely.
+            if found and time.monotonic() - place.saved_at >= self._pace.cursor_seconds:
+                await self._queue.move_cursor(rule.name, until_ms)
+                place.saved_at = time.monotonic()
+
+    async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> None:
+        """Write `started` for what is due of a page, and hand it to the lanes."""
+        records = await self._queue.candidates(page, wanted(rule))
+        decided = await self._queue.decided(rule.name, records)
+        metrics = [await self._metrics.get(name) for name in rule.metrics]
+        chunks: dict[tuple[str, ...], list[TargetRecord]] = {}
+        for record in records:
+            due = tuple(
+                metric.name
+                for metric in metrics
+                if is_due(metric, record) and (metric.name, record.ref.key, record.watermark_ms) not in decided
+            )
+            if due:
+                chunks.setdefault(due, []).append(record)
+        for names, due_records in chunks.items():
+            for start in range(0, len(due_records), self._pace.chunk_targets):
+                part = tuple(due_records[start : start + self._pace.chunk_targets])
+                await self._start(_Chunk(rule=rule, metrics=names, records=part))
+
+    async def _start(self, chunk: _Chunk) -> None:
+        await self._queue.record(
+            [self._decision(chunk, record, metric, "started") for record in chunk.records for metric in chunk.metrics]
+        )
+        await self._due.put(chunk)  # waits while the lanes are busy: the poll takes no more than can be done
+
+    async def _take_over(self, rules: dict[str, RuleDefinition]) -> None:
+        """Work that a dead worker started: again, unless its rule is gone or it killed workers too often."""
+        for left in await self._queue.abandoned(limit=self._pace.page_traces):
+            rule = rules.get(left.rule)
+            located = await self._telemetry.locate([left.target])
+            record = located.get(left.target)
+            if rule is None or record is None or left.attempt >= MAX_ATTEMPTS:
+                why = (
+                    ("cancelled", "the rule is not enabled any more")
+                    if rule is None
+                    else ("cancelled", "the target is not stored any more")
+                    if record is None
+                    else ("poisoned", f"{left.attempt} workers died at it")
+                )
+                await self._queue.record([_closed(left, *why)])
+                continue
+            if record.watermark_ms != left.watermark_ms:  # the poll finds the newer revision by itself
+                await self._queue.record([_closed(left, "cancelled", "a newer revision of the target is scored")])
+                continue
+            await self._start(_Chunk(rule=rule, metrics=(left.metric,), records=(record,), attempt=left.attempt + 1))
+
+    async def _lane(self) -> None:
+        while True:
+            chunk = await self._due.get()
+            try:
+                await self._score(chunk)
+            finally:
+                self._due.task_done()
+
+    async def _score(self, chunk: _Chunk) -> None:
+        """Score a chunk to the end: trouble of the store is waited out, since nobody else will do this work."""
+        rule, pause = chunk.rule, 0.5
+        if rule.name not in self._enabled:  # disabled while the chunk waited
+            await self._close(chunk, "cancelled", "the rule was disabled")
+            return
+        request = EvaluationRequest(
+            targets=(),
+            metrics=tuple(MetricRef(name=name) for name in chunk.metrics),
+            purpose=Purpose.ONLINE,
+            origin=rule.name,
+            deduplicate=chunk.attempt > 1,
+            rule=rule.name,
+            rule_version=rule.version,
+        )
+        while True:
+            try:
+                conclusions = await self._scoring.score(chunk.records, request)
+                if not (trouble := [each for each in conclusions if isinstance(each, StorageError)]):
+                    pairs = [(record, metric) for record in chunk.records for metric in chunk.metrics]
+                    decisions = [
+                        self._decision(chunk, record, metric, *_ledger(conclusion))
+                        for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
+                        if isinstance(conclusion, Evaluation)
+                    ]
+                    await self._queue.record(decisions)
+                    return
+                log.warning("scoring_postponed", extra={"rule": rule.name, "reason": str(trouble[0])})
+            except Unavailable as error:
+                log.warning("scoring_postponed", extra={"rule": rule.name, "reason": str(error)})
+            except EvaluatorError as error:  # a metric was deleted, a target is gone
+                await self._close(chunk, "cancelled", str(error))
+                return
+            request = replace(request, deduplicate=True)  # what is stored already is not computed again
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+    async def _close(self, chunk: _Chunk, decision: str, reason: str) -> None:
+        await self._queue.record(
+            [self._decision(chunk, r, metric, decision, reason) for r in chunk.records for metric in chunk.metrics]
+        )
+
+    def _decision(self, chunk: _Chunk, record: TargetRecord, metric: str, decision: str, reason: str = "") -> Decision:
+        return Decision(
+            rule=chunk.rule.name,
+            rule_version=chunk.rule.version,
+            metric=metric,
+            target=record.ref,
+            watermark_ms=record.watermark_ms,
+            decision=decision,
+            reason=reason,
+            attempt=chunk.attempt,
+            worker=self._leases.owner,
+        )
+
+
+def wanted(rule: RuleDefinition) -> Candidates:
+    """A rule's sample and filter, as the queue takes them."""
+    compiled = compile_filter(rule.filter, rule.level)
+    return Candidates(
+        level=rule.level,
+        sample_ppm=rule.sample_ppm,
+        filter_sql=compiled.sql,
+        filter_parameters=compiled.parameters,
+    )
+
+
+def is_due(metric: MetricDefinition, record: TargetRecord) -> bool:
+    """Whether a metric can apply, as far as SQL knows the kind of a span ('' = only reading it will tell)."""
+    if record.ref.level not in metric.levels:
+        return False
+    if record.ref.level is not Level.SPAN or not metric.span_kinds or not record.observation_kind:
+        return True
+    return record.observation_kind in metric.span_kinds
+
+
+def _ledger(evaluation: Evaluation) -> tuple[str, str]:
+    match evaluation.outcome:
+        case Score():
+            return "scored", ""
+        case Abstention(reason=reason, status=status):
+            return str(status), reason
+        case Failure(code=code, message=message):
+            return "failed", f"{code}: {message}"
+
+
+def _closed(left: Decision, decision: str, reason: str) -> Decision:
+    return Decision(
+        rule=left.rule,
+        rule_version=left.rule_version,
+        metric=left.metric,
+        target=left.target,
+        watermark_ms=left.watermark_ms,
+        decision=decision,
+        reason=reason,
+        attempt=left.attempt,
+    )

@@ -1,0 +1,270 @@
+"""The one path: resolve → close over requirements → order → score → record.
+
+On demand and rules both come through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import uuid
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from evaluator.errors import LevelMismatch, TooManyTargets
+from evaluator.metrics.conclude import Conclusion, input_digest
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.scoring import plan
+from evaluator.scoring.recorder import Recorder
+from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
+from evaluator.scoring.subject import Subject, read, resolve
+from storage.errors import StorageError
+from storage.model import Abstention, Evaluation, Failure, Level, TargetRef, Usage, result_id
+from storage.ports import Results, TargetRecord, Telemetry
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Applies(Protocol):
+    """Applies a metric to a target's inputs (`evaluator.metrics.conclude`, with judges and secret bound)."""
+
+    async def __call__(self, definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
+        """What the metric concludes; a judge's failure is in the outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """One thing to compute."""
+
+    subject: Subject
+    metric: MetricDefinition
+    evaluation_id: uuid.UUID
+    request: EvaluationRequest
+
+
+class Engine:
+    """`evaluator.scoring.request.Scoring`.  An async context manager; what is in flight at its end is cancelled."""
+
+    def __init__(
+        self, *, metrics: plan.KnowsMetrics, telemetry: Telemetry, results: Results, apply: Applies, lanes: int = 256
+    ) -> None:
+        self._metrics = metrics
+        self._telemetry = telemetry
+        self._results = results
+        self._apply = apply
+        self._lanes = asyncio.Semaphore(lanes)
+        self._recorder: Recorder[Evaluation] = Recorder(results.append)
+        self._group = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._computing: dict[uuid.UUID, tuple[Pending, asyncio.Task[Evaluation | StorageError]]] = {}
+
+    async def __aenter__(self) -> Engine:
+        await self._group.__aenter__()
+        self._start(self._recorder.run())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._running:
+            task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    async def evaluate(self, request: EvaluationRequest) -> list[Answer]:
+        """Targets × metrics, as `Scoring` says."""
+        if len(request.targets) * len(request.metrics) > MAX_PAIRS:
+            raise TooManyTargets(f"one call may ask for {MAX_PAIRS} (target, metric) pairs; split it")
+        metrics = await plan.wanted(self._metrics, request.metrics)
+        for target in request.targets:
+            for metric in metrics:
+                _check_level(_ref(target), metric)
+        subjects = await resolve(self._telemetry, request.targets, time_hint_ns=request.time_hint_ns)
+        tasks = await self._begin(subjects, metrics, request)
+        try:
+            await asyncio.wait(tasks.values(), timeout=request.wait_seconds)
+        except asyncio.CancelledError:  # the caller went away: nobody pays for what nobody reads
+            for task in tasks.values():
+                task.cancel()
+            raise
+        return [
+            _answer(tasks[subject.record.ref, metric.name], subject, metric, request)
+            for subject in subjects
+            for metric in metrics
+        ]
+
+    async def score(
+        self, records: Sequence[TargetRecord], request: EvaluationRequest
+    ) -> list[Evaluation | StorageError]:
+        """Score located targets to the end: one conclusion per (record, metric), records first; the entrance of rules.
+
+        Raises:
+            MetricNotFound, RequiredMetricMissing, Unavailable: Nothing was scored.
+        """
+        metrics = await plan.wanted(self._metrics, request.metrics)
+        subjects = await read(self._telemetry, records)
+        tasks = await self._begin(subjects, metrics, request)
+        try:
+            await asyncio.wait(tasks.values())
+        except asyncio.CancelledError:
+            for task in tasks.values():
+                task.cancel()
+            raise
+        return [tasks[record.ref, metric.name].result() for record in records for metric in metrics]
+
+    async def _begin(
+        self, subjects: Sequence[Subject], metrics: Sequence[MetricDefinition], request: EvaluationRequest
+    ) -> dict[tuple[TargetRef, str], asyncio.Task[Evaluation | StorageError]]:
+        """Start everything that is needed, required metrics first; keyed by target and metric."""
+        stages = await plan.closure(self._metrics, metrics)
+        pairs = [
+            _Pair(subject=subject, metric=metric, evaluation_id=_id(subject, metric, request), request=request)
+            for stage in stages
+            for subject in subjects
+            for metric in stage
+            if subject.record.ref.level in metric.levels
+        ]
+        known = await self._results.existing({p.evaluation_id for p in pairs}) if request.deduplicate else {}
+        tasks: dict[tuple[TargetRef, str], asyncio.Task[Evaluation | StorageError]] = {}
+        for pair in pairs:
+            ref = pair.subject.record.ref
+            required = [tasks[ref, name] for name in pair.metric.required_metrics if (ref, name) in tasks]
+            if (ref, pair.metric.name) not in tasks:
+                tasks[ref, pair.metric.name] = self._compute(pair, known.get(pair.evaluation_id), required)
+        return tasks
+
+    def pending(self, evaluation_id: uuid.UUID) -> Pending | None:
+        """What is being computed under this id, if anything; a result is stored before it stops being so."""
+        found = self._computing.get(evaluation_id)
+        return found[0] if found else None
+
+    def _compute(
+        self, pair: _Pair, known: Evaluation | None, required: Sequence[asyncio.Task[Evaluation | StorageError]]
+    ) -> asyncio.Task[Evaluation | StorageError]:
+        """Start one pair; a repeated request joins what its first call still computes."""
+        same = self._computing.get(pair.evaluation_id)
+        if same is not None:
+            return same[1]
+        task = self._start(self._conclude(pair, known, required))
+        self._computing[pair.evaluation_id] = _pending(pair.subject, pair.metric, pair.request), task
+        task.add_done_callback(lambda _: self._computing.pop(pair.evaluation_id, None))
+        return task
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = self._group.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _conclude(
+        self, pair: _Pair, known: Evaluation | None, required: Sequence[asyncio.Task[Evaluation | StorageError]]
+    ) -> Evaluation | StorageError:
+        """One pair to its end.  Trouble of the store is returned, so that it cannot end what others asked for."""
+        if known is not None:
+            return known
+        if required:
+            await asyncio.wait(required)
+        try:
+            async with self._lanes:
+                return await self._score(pair)
+        except StorageError as error:
+            return error
+
+    async def _score(self, pair: _Pair) -> Evaluation:
+        subject, metric, request = pair.subject, pair.metric, pair.request
+        ref = subject.record.ref
+        if ref.level is Level.SPAN and metric.span_kinds and subject.kind not in metric.span_kinds:
+            kinds = ", ".join(metric.span_kinds)
+            reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.kind}"
+            return _evaluation(pair, _nothing(Abstention(reason=reason)), datetime.now(UTC))  # never stored
+        if request.reuse and not subject.inline:
+            stored = await self._results.reusable(ref, metric.digest, input_digest(metric, subject.inputs))
+            if stored is not None:
+                return stored
+        started = datetime.now(UTC)
+        try:
+            conclusion = await self._apply(metric, subject.inputs)
+        except StorageError:
+            raise
+        except Exception:  # a bug in one metric is that metric's failure, not everybody's
+            incident = secrets.token_hex(6)
+            log.exception("metric_crashed", extra={"incident": incident, "metric": metric.name, "target": ref.key})
+            conclusion = _nothing(Failure(code="INTERNAL", message=f"a bug in Assay; incident {incident} in the log"))
+        evaluation = _evaluation(pair, conclusion, started)
+        if request.store and not subject.inline:
+            await self._recorder.record(evaluation)
+        return evaluation
+
+
+def _check_level(ref: TargetRef, metric: MetricDefinition) -> None:
+    if ref.level not in metric.levels:
+        levels = ", ".join(metric.levels)
+        raise LevelMismatch(f"metric {metric.name!r} works on {levels}, not on a {ref.level}")
+
+
+def _ref(target: Target) -> TargetRef:
+    return target.ref if isinstance(target, InlineTarget) else target
+
+
+def _id(subject: Subject, metric: MetricDefinition, request: EvaluationRequest) -> uuid.UUID:
+    return result_id(
+        source=request.purpose,
+        origin=request.origin,
+        metric_digest=f"{metric.name}@{metric.version}:{metric.digest}",
+        target=subject.record.ref,
+        watermark_ms=subject.record.watermark_ms,
+    )
+
+
+def _pending(subject: Subject, metric: MetricDefinition, request: EvaluationRequest) -> Pending:
+    return Pending(
+        evaluation_id=_id(subject, metric, request),
+        target=subject.record.ref,
+        metric=metric.name,
+        metric_version=metric.version,
+    )
+
+
+def _nothing(outcome: Abstention | Failure) -> Conclusion:
+    return Conclusion(outcome=outcome, usage=Usage(), judge_model="", input_digest=b"")
+
+
+def _evaluation(pair: _Pair, conclusion: Conclusion, started: datetime) -> Evaluation:
+    record, metric, request = pair.subject.record, pair.metric, pair.request
+    return Evaluation(
+        evaluation_id=pair.evaluation_id,
+        target=record.ref,
+        target_time_ns=record.target_time_ns,
+        start_ns=record.start_ns,
+        anchor=record.anchor,
+        metric=metric.name,
+        metric_version=metric.version,
+        metric_digest=metric.digest,
+        kind=metric.kind,
+        purpose=request.purpose,
+        output_type=metric.output_type,
+        outcome=conclusion.outcome,
+        rule=request.rule,
+        rule_version=request.rule_version,
+        watermark_ms=record.watermark_ms,
+        input_digest=conclusion.input_digest,
+        judge_model=conclusion.judge_model,
+        usage=conclusion.usage,
+        started=started,
+        evaluated=datetime.now(UTC),
+    )
+
+
+def _answer(
+    task: asyncio.Task[Evaluation | StorageError],
+    subject: Subject,
+    metric: MetricDefinition,
+    request: EvaluationRequest,
+) -> Answer:
+    if not task.done():
+        return _pending(subject, metric, request)
+    conclusion = task.result()
+    if isinstance(conclusion, StorageError):
+        raise conclusion
+    return conclusion

@@ -1,0 +1,332 @@
+"""Targets, requests and results: proto <-> domain.  What a caller may get wrong is refused with the field's path."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from evaluator.online.explanation import Explanation
+from evaluator.scoring.request import Answer, EvaluationRequest, InlineTarget, MetricRef, Pending, Target
+from evaluator.server.enums import (
+    DECISION_TO_PROTO,
+    KIND_TO_PROTO,
+    LEVEL_FROM_PROTO,
+    OUTPUT_TYPE_TO_PROTO,
+    PURPOSE_TO_PROTO,
+    STATUS_FROM_PROTO,
+    STATUS_TO_PROTO,
+)
+from evaluator.server.errors import InvalidRequest
+from evaluator.v1 import evaluator_pb2 as pb
+from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score, TargetRef, Usage
+from storage.ports import ResultFilter
+
+DEFAULT_WAIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 3600.0
+DEADLINE_MARGIN_SECONDS = 0.5
+"""Kept of a call's deadline, so that the answer arrives before it."""
+HINT_SPREAD_NS = 600 * 10**9
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Targets
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def target_ref(message: pb.TargetRef, field: str) -> TargetRef:
+    """A reference.
+
+    Raises:
+        InvalidRequest: None is set, or an id is malformed.
+    """
+    match message.WhichOneof("ref"):
+        case "span":
+            return _ref(f"{field}.span", Level.SPAN, message.span)
+        case "trace":
+            return _ref(f"{field}.trace", Level.TRACE, message.trace)
+        case "session":
+            return _ref(f"{field}.session", Level.SESSION, message.session)
+        case _:
+            raise InvalidRequest(field, "set one of span, trace, session")
+
+
+def _ref(field: str, level: Level, ids: pb.SpanRef | pb.TraceRef | pb.SessionRef) -> TargetRef:
+    try:
+        return TargetRef(level=level, **{item.name: value for item, value in ids.ListFields()})
+    except ValueError as error:
+        raise InvalidRequest(field, str(error)) from None
+
+
+def target_ref_to_proto(ref: TargetRef) -> pb.TargetRef:
+    """Inverse of `target_ref`."""
+    match ref.level:
+        case Level.SPAN:
+            return pb.TargetRef(span=pb.SpanRef(trace_id=ref.trace_id, span_id=ref.span_id))
+        case Level.TRACE:
+            return pb.TargetRef(trace=pb.TraceRef(trace_id=ref.trace_id))
+        case Level.SESSION:
+            return pb.TargetRef(session=pb.SessionRef(session_id=ref.session_id))
+
+
+def _target(message: pb.Target, field: str) -> Target:
+    match message.WhichOneof("target"):
+        case "span":
+            return _ref(f"{field}.span", Level.SPAN, message.span)
+        case "trace":
+            return _ref(f"{field}.trace", Level.TRACE, message.trace)
+        case "session":
+            return _ref(f"{field}.session", Level.SESSION, message.session)
+        case "inline":
+            return _inline(message.inline, f"{field}.inline")
+        case _:
+            raise InvalidRequest(field, "set one of span, trace, session, inline")
+
+
+def target_to_proto(target: Target) -> pb.Target:
+    """What a caller asks for, as it is sent.
+
+    Raises:
+        google.protobuf.message.DecodeError: An inline target is not OTLP.
+    """
+    ref = target_ref_to_proto(target.ref if isinstance(target, InlineTarget) else target)
+    if not isinstance(target, InlineTarget):
+        match ref.WhichOneof("ref"):
+            case "span":
+                return pb.Target(span=ref.span)
+            case "trace":
+                return pb.Target(trace=ref.trace)
+            case _:
+                return pb.Target(session=ref.session)
+    inline = pb.InlineTarget(resource_spans=ExportTraceServiceRequest.FromString(target.otlp).resource_spans)
+    if ref.WhichOneof("ref") == "trace":
+        inline.trace.CopyFrom(ref.trace)
+    else:
+        inline.span.CopyFrom(ref.span)
+    return pb.Target(inline=inline)
+
+
+def _inline(message: pb.InlineTarget, field: str) -> InlineTarget:
+    if message.store:
+        raise InvalidRequest(f"{field}.store", "must be false: keeping inline targets is not offered yet")
+    otlp = ExportTraceServiceRequest(resource_spans=message.resource_spans)
+    match message.WhichOneof("scored"):
+        case "span":
+            ref = _ref(f"{field}.span", Level.SPAN, message.span)
+        case "trace":
+            ref = _ref(f"{field}.trace", Level.TRACE, message.trace)
+        case _:
+            ref = _only_span(otlp, field)
+    return InlineTarget(ref=ref, otlp=otlp.SerializeToString())
+
+
+def _only_span(otlp: ExportTraceServiceRequest, field: str) -> TargetRef:
+    spans = [span for resource in otlp.resource_spans for scope in resource.scope_spans for span in scope.spans]
+    if len(spans) != 1:
+        raise InvalidRequest(field, f"holds {len(spans)} spans: set span or trace to say what is scored")
+    (span,) = spans
+    try:
+        return TargetRef(level=Level.SPAN, trace_id=span.trace_id.hex(), span_id=span.span_id.hex())
+    except ValueError as error:
+        raise InvalidRequest(f"{field}.resource_spans", str(error)) from None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Requests
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def request_id(text: str) -> str:
+    """A request id in its usual spelling; '' stays ''.
+
+    Raises:
+        InvalidRequest: It is not a UUID.
+    """
+    try:
+        return str(uuid.UUID(text)) if text else ""
+    except ValueError:
+        raise InvalidRequest("request_id", f"must be a UUID, got {text!r}") from None
+
+
+def result_id(text: str) -> uuid.UUID:
+    """A result's id.
+
+    Raises:
+        InvalidRequest: It is not a UUID.
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise InvalidRequest("result_id", f"must be a UUID, got {text!r}") from None
+
+
+def evaluation_request(message: pb.EvaluateRequest, *, remaining_seconds: float | None) -> EvaluationRequest:
+    """What `Evaluate` asks.  `remaining_seconds` is what is left of the call's deadline; None = it has none.
+
+    Raises:
+        InvalidRequest: A field is missing or malformed.
+    """
+    if not message.targets:
+        raise InvalidRequest("targets", "name at least one")
+    if not message.metrics:
+        raise InvalidRequest("metrics", "name at least one")
+    for number, metric in enumerate(message.metrics):
+        if not metric.name:
+            raise InvalidRequest(f"metrics[{number}].name", "is required")
+        if metric.version < 0:
+            raise InvalidRequest(f"metrics[{number}].version", f"must not be negative, got {metric.version}")
+    return EvaluationRequest(
+        targets=tuple(_target(target, f"targets[{number}]") for number, target in enumerate(message.targets)),
+        metrics=tuple(MetricRef(name=metric.name, version=metric.version or None) for metric in message.metrics),
+        origin=request_id(message.request_id) or str(uuid.uuid4()),
+        wait_seconds=_wait_seconds(message, remaining_seconds),
+        reuse=message.reuse,
+        deduplicate=bool(message.request_id),
+        time_hint_ns=_time_hint_ns(message.targets),
+    )
+
+
+def _wait_seconds(message: pb.EvaluateRequest, remaining_seconds: float | None) -> float:
+    asked = DEFAULT_WAIT_SECONDS
+    if message.HasField("wait"):
+        asked = message.wait.seconds + message.wait.nanos / 1e9
+        if not 0.0 <= asked <= MAX_WAIT_SECONDS:
+            raise InvalidRequest("wait", f"must be 0 s to {MAX_WAIT_SECONDS:.0f} s, got {asked} s")
+    if remaining_seconds is None:
+        return asked
+    return min(asked, max(0.0, remaining_seconds - DEADLINE_MARGIN_SECONDS))
+
+
+def _time_hint_ns(targets: Sequence[pb.Target]) -> int | None:
+    stored = [target for target in targets if target.WhichOneof("target") != "inline"]
+    if not stored or not all(target.HasField("approximate_start_time") for target in stored):
+        return None
+    hints = [target.approximate_start_time.ToNanoseconds() for target in stored]
+    return min(hints) if max(hints) - min(hints) <= HINT_SPREAD_NS else None
+
+
+def result_filter(message: pb.ResultFilter) -> ResultFilter:
+    """Which results.
+
+    Raises:
+        InvalidRequest: A field is malformed.
+    """
+    for name, values in (("levels", message.levels), ("statuses", message.statuses)):
+        if 0 in values:
+            raise InvalidRequest(f"filter.{name}", "must not hold the unspecified value")
+    try:
+        levels = tuple(LEVEL_FROM_PROTO[level] for level in message.levels)
+        statuses = tuple(STATUS_FROM_PROTO[status] for status in message.statuses)
+    except KeyError as error:
+        raise InvalidRequest("filter", f"holds the unknown enum number {error}") from None
+    return ResultFilter(
+        targets=tuple(target_ref(ref, f"filter.targets[{number}]") for number, ref in enumerate(message.targets)),
+        metrics=tuple(message.metrics),
+        levels=levels,
+        statuses=statuses,
+        rule=message.rule,
+        run=message.run,
+        since=_time("filter.start_time", message.start_time) if message.HasField("start_time") else None,
+        until=_time("filter.end_time", message.end_time) if message.HasField("end_time") else None,
+        include_superseded=message.include_superseded,
+    )
+
+
+def _time(field: str, message: Timestamp) -> datetime:
+    try:
+        return message.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(field, str(error)) from None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Results
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def results_to_proto(request: EvaluationRequest, answers: Sequence[Answer]) -> list[pb.Result]:
+    """One result for each pair, in order.  Those of inline targets have no id: they are stored nowhere."""
+    results = [result_to_proto(answer) for answer in answers]
+    for number, result in enumerate(results):
+        if isinstance(request.targets[number // len(request.metrics)], InlineTarget):
+            result.ClearField("result_id")
+    return results
+
+
+def result_to_proto(answer: Answer) -> pb.Result:
+    """A result, final or not."""
+    result = pb.Result(
+        result_id=str(answer.evaluation_id),
+        target=target_ref_to_proto(answer.target),
+        metric=answer.metric,
+        metric_version=answer.metric_version,
+        status=STATUS_TO_PROTO[answer.status],
+    )
+    if isinstance(answer, Pending):
+        result.purpose = PURPOSE_TO_PROTO[Purpose.ONDEMAND]
+    else:
+        _conclude(result, answer)
+    return result
+
+
+def _conclude(result: pb.Result, evaluation: Evaluation) -> None:
+    result.metric_digest = evaluation.metric_digest
+    result.kind = KIND_TO_PROTO[evaluation.kind]
+    result.output_type = OUTPUT_TYPE_TO_PROTO[evaluation.output_type]
+    result.purpose = PURPOSE_TO_PROTO[evaluation.purpose]
+    result.rule = evaluation.rule
+    result.rule_version = evaluation.rule_version
+    result.judge_model = evaluation.judge_model
+    result.attempt = evaluation.attempt
+    result.usage.CopyFrom(_usage_to_proto(evaluation.usage))
+    result.evaluate_time.FromDatetime(evaluation.evaluated)
+    if evaluation.watermark_ms:
+        result.watermark_time.FromMilliseconds(evaluation.watermark_ms)
+    if evaluation.inserted_us is not None:
+        result.insert_time.FromMicroseconds(evaluation.inserted_us)
+    match evaluation.outcome:
+        case Score() as score:
+            if score.value is not None:
+                result.value = score.value
+            result.label = score.label
+            result.labels.extend(score.labels)
+            result.text = score.text
+            result.explanation = score.explanation
+        case Abstention(reason=reason):
+            result.explanation = reason
+        case Failure() as failure:
+            result.error.CopyFrom(
+                pb.ResultError(code=failure.code, message=failure.message, retryable=failure.retryable)
+            )
+
+
+def _usage_to_proto(usage: Usage) -> pb.Usage:
+    latency = Duration()
+    latency.FromMilliseconds(usage.latency_ms)
+    return pb.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+        latency=latency,
+        attempts=usage.attempts,
+    )
+
+
+def explanation_to_proto(explanation: Explanation) -> pb.Explanation:
+    """Why, for one metric."""
+    message = pb.Explanation(
+        metric=explanation.metric,
+        decision=DECISION_TO_PROTO[explanation.decision],
+        reason=explanation.reason,
+        result_id=str(explanation.evaluation_id) if explanation.evaluation_id else "",
+        attempts=explanation.attempts,
+    )
+    if explanation.decided is not None:
+        message.decide_time.FromDatetime(explanation.decided)
+    if explanation.next_attempt is not None:
+        message.next_attempt_time.FromDatetime(explanation.next_attempt)
+    return message

@@ -1,0 +1,42 @@
+"""Enums: proto <-> domain.  The names say the same on both sides: a member that the proto lacks fails at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from evaluator.online.explanation import Decision
+from evaluator.v1 import evaluator_pb2 as results
+from evaluator.v1 import metrics_pb2 as metrics
+from storage.model import Level, MetricKind, OutputType, Purpose, Status
+
+LEVEL_TO_PROTO: Mapping[Level, metrics.Level] = {
+    level: cast(metrics.Level, metrics.Level.Value(f"LEVEL_{level.upper()}")) for level in Level
+}
+LEVEL_FROM_PROTO: Mapping[int, Level] = {number: level for level, number in LEVEL_TO_PROTO.items()}
+
+KIND_TO_PROTO: Mapping[MetricKind, metrics.MetricKind] = {
+    kind: cast(metrics.MetricKind, metrics.MetricKind.Value(f"METRIC_KIND_{kind.upper()}")) for kind in MetricKind
+}
+KIND_FROM_PROTO: Mapping[int, MetricKind] = {number: kind for kind, number in KIND_TO_PROTO.items()}
+
+OUTPUT_TYPE_TO_PROTO: Mapping[OutputType, metrics.OutputType] = {
+    output: cast(metrics.OutputType, metrics.OutputType.Value(f"OUTPUT_TYPE_{output.upper()}")) for output in OutputType
+}
+OUTPUT_TYPE_FROM_PROTO: Mapping[int, OutputType] = {number: kind for kind, number in OUTPUT_TYPE_TO_PROTO.items()}
+
+STATUS_TO_PROTO: Mapping[Status, results.ResultStatus] = {
+    status: cast(results.ResultStatus, results.ResultStatus.Value(f"RESULT_STATUS_{status.upper()}"))
+    for status in Status
+}
+STATUS_FROM_PROTO: Mapping[int, Status] = {number: status for status, number in STATUS_TO_PROTO.items()}
+
+PURPOSE_TO_PROTO: Mapping[Purpose, results.Purpose] = {
+    purpose: cast(results.Purpose, results.Purpose.Value(f"PURPOSE_{purpose.upper()}")) for purpose in Purpose
+}
+PURPOSE_FROM_PROTO: Mapping[int, Purpose] = {number: purpose for purpose, number in PURPOSE_TO_PROTO.items()}
+
+DECISION_TO_PROTO: Mapping[Decision, results.Decision] = {
+    decision: cast(results.Decision, results.Decision.Value(f"DECISION_{decision.upper()}")) for decision in Decision
+}
+DECISION_FROM_PROTO: Mapping[int, Decision] = {number: decision for decision, number in DECISION_TO_PROTO.items()}

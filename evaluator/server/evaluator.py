@@ -1,0 +1,123 @@
+"""`evaluator.v1.Evaluator`: parse, call, render."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from evaluator.online.explanation import Explaining
+from evaluator.scoring.request import InlineTarget, Scoring
+from evaluator.server import convert, pages
+from evaluator.server.errors import InvalidRequest, ResultNotFound, ServerStopping
+from evaluator.server.ports import Computing
+from evaluator.v1 import evaluator_pb2 as pb
+from evaluator.v1 import evaluator_pb2_grpc
+from storage.errors import NotFound
+from storage.model import Evaluation
+from storage.ports import ResultCursor, Results
+
+POLL_SECONDS = 0.3
+IDLE_POLLS = 100
+"""After so many polls without a result the cursor moves on, so that the next poll reads little."""
+WATCH_BATCH = 1000
+_WATCH = pages.query_of(pb.WatchResultsRequest())
+"""Cursors go with every filter."""
+
+
+class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
+    """Scores on demand, and reads results."""
+
+    def __init__(
+        self,
+        *,
+        scoring: Scoring,
+        computing: Computing,
+        results: Results,
+        explaining: Explaining,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._scoring = scoring
+        self._computing = computing
+        self._results = results
+        self._explaining = explaining
+        self._stopping = stopping
+
+    async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
+        """See the proto, here and below."""
+        asked = convert.evaluation_request(request, remaining_seconds=context.time_remaining())
+        try:
+            answers = await self._scoring.evaluate(asked)
+        except ValueError as error:
+            if not any(isinstance(target, InlineTarget) for target in asked.targets):
+                raise
+            raise InvalidRequest("targets", str(error)) from error
+        return pb.EvaluateResponse(results=convert.results_to_proto(asked, answers))
+
+    async def ListResults(self, request: pb.ListResultsRequest, context: Any) -> pb.ListResultsResponse:
+        limit, query = pages.page_size(request.page_size), pages.query_of(request)
+        before = pages.result_cursor(query, request.page_token) if request.page_token else None
+        where = convert.result_filter(request.filter)
+        found = await self._results.newest(where, before=before, limit=limit + 1)
+        page = found[:limit]
+        return pb.ListResultsResponse(
+            results=[convert.result_to_proto(evaluation) for evaluation in page],
+            next_page_token=pages.result_token(query, _cursor_of(page[-1])) if len(found) > limit else "",
+        )
+
+    async def GetResult(self, request: pb.GetResultRequest, context: Any) -> pb.Result:
+        evaluation_id = convert.result_id(request.result_id)
+        if (pending := self._computing.pending(evaluation_id)) is not None:
+            return convert.result_to_proto(pending)
+        try:
+            return convert.result_to_proto(await self._results.get(evaluation_id))
+        except NotFound as error:
+            raise ResultNotFound(str(error)) from error
+
+    async def WatchResults(
+        self, request: pb.WatchResultsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchResultsResponse]:
+        where = convert.result_filter(request.filter)
+        cursor = (
+            pages.result_cursor(_WATCH, request.cursor, field="cursor")
+            if request.cursor
+            else await self._results.cursor_now()
+        )
+        yield pb.WatchResultsResponse(cursor=pages.result_token(_WATCH, cursor))
+        idle_polls = 0
+        while not self._stopping.is_set():
+            safe = await self._results.cursor_now() if idle_polls == IDLE_POLLS else None
+            found = await self._results.arrived(where, after=cursor, limit=WATCH_BATCH)
+            for evaluation in found:
+                cursor = _cursor_of(evaluation)
+                yield pb.WatchResultsResponse(
+                    result=convert.result_to_proto(evaluation), cursor=pages.result_token(_WATCH, cursor)
+                )
+            if safe is not None and not found:
+                cursor = safe
+                yield pb.WatchResultsResponse(cursor=pages.result_token(_WATCH, cursor))
+            idle_polls = 0 if found or safe is not None else idle_polls + 1
+            if len(found) < WATCH_BATCH:
+                await self._pause()
+        raise ServerStopping("the server is stopping: call again with the last cursor")
+
+    async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
+        if not request.rule:
+            raise InvalidRequest("rule", "is required")
+        explanations = await self._explaining.explain(request.rule, convert.target_ref(request.target, "target"))
+        return pb.ExplainResponse(explanations=[convert.explanation_to_proto(one) for one in explanations])
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+def _cursor_of(evaluation: Evaluation) -> ResultCursor:
+    if evaluation.inserted_us is None:
+        raise AssertionError("a result that the store returns has its insert time")
+    return ResultCursor(
+        inserted_us=evaluation.inserted_us, evaluation_id=evaluation.evaluation_id, attempt=evaluation.attempt
+    )

@@ -1,0 +1,131 @@
+"""The gRPC server: services, health, reflection, the error table; started and stopped as a context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from evaluator.metrics.registry import Metrics
+from evaluator.online.catalogue import Rules
+from evaluator.online.explanation import Explaining
+from evaluator.scoring.request import Scoring
+from evaluator.server.errors import ErrorTable
+from evaluator.server.evaluator import EvaluatorServicer
+from evaluator.server.metrics import MetricsServicer
+from evaluator.server.ports import Computing
+from evaluator.server.rules import RulesServicer
+from evaluator.v1 import evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1.evaluator_pb2_grpc import add_EvaluatorServicer_to_server
+from evaluator.v1.metrics_pb2_grpc import add_MetricsServicer_to_server
+from evaluator.v1.rules_pb2_grpc import add_RulesServicer_to_server
+from storage.ports import Results
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+SERVICES = tuple(
+    file.services_by_name[name].full_name
+    for file, name in (
+        (evaluator_pb2.DESCRIPTOR, "Evaluator"),
+        (metrics_pb2.DESCRIPTOR, "Metrics"),
+        (rules_pb2.DESCRIPTOR, "Rules"),
+    )
+)
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),  # else a second server would share the port without a word
+)
+
+
+class CannotListenError(OSError):
+    """The address is in use, not ours, or malformed; the message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What stands behind the services."""
+
+    scoring: Scoring
+    computing: Computing
+    results: Results
+    explaining: Explaining
+    metrics: Metrics
+    rules: Rules
+
+
+@asynccontextmanager
+async def serving(address: str, parts: Parts, *, grace_seconds: float = 10.0) -> AsyncIterator[int]:
+    """Serve on `address` (`host:port`, port 0 = any free one); yields the bound port.
+
+    On leaving, health says NOT_SERVING, watchers are sent away, new calls are refused and running ones may finish for
+    at most `grace_seconds`.
+
+    Raises:
+        CannotListenError: The address cannot be bound.
+    """
+    stopping = asyncio.Event()
+    server = grpc.aio.server(interceptors=[ErrorTable()], options=_OPTIONS)
+    _add_services(server, parts, stopping)
+    checks = await _add_health_and_reflection(server)
+    port = _bind(server, address)
+    await server.start()
+    try:
+        yield port
+    finally:
+        stopping.set()
+        await checks.enter_graceful_shutdown()
+        await server.stop(grace_seconds)
+
+
+def _add_services(server: grpc.aio.Server, parts: Parts, stopping: asyncio.Event) -> None:
+    evaluator = EvaluatorServicer(
+        scoring=parts.scoring,
+        computing=parts.computing,
+        results=parts.results,
+        explaining=parts.explaining,
+        stopping=stopping,
+    )
+    add_EvaluatorServicer_to_server(evaluator, server)  # type: ignore[no-untyped-call]  # generated
+    add_MetricsServicer_to_server(MetricsServicer(parts.metrics), server)  # type: ignore[no-untyped-call]
+    add_RulesServicer_to_server(RulesServicer(parts.rules), server)  # type: ignore[no-untyped-call]
+
+
+async def _add_health_and_reflection(server: grpc.aio.Server) -> Any:
+    checks = health.aio.HealthServicer()  # type: ignore[attr-defined]  # untyped
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    for service in ("", *SERVICES):
+        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+    names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return checks
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    try:
+        port = int(server.add_insecure_port(address))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise CannotListenError(f"cannot listen on {address}: {_reason(address)}; stop what uses it or choose another")
+    return port
+
+
+def _reason(address: str) -> str:
+    """gRPC does not say why, so ask the system."""
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(place)
+    except OSError as error:
+        return str(error.strerror or error)
+    return "gRPC refused the address"

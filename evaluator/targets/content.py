@@ -1,0 +1,296 @@
+"""What was said in a span: messages, questions, answers, tool calls, documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from storage.dialects.documents import Document, documents_in
+from storage.dialects.lookup import Found, Lookup, name_of
+from storage.dialects.message import Message, content_of, first_of, result_text, tool_call
+from storage.dialects.messages import MAX_MESSAGES, Side, messages_in, system_messages, text_message
+from storage.dialects.objects import is_object_repr
+from storage.dialects.table import Table
+from storage.dialects.values import decode, decode_json, encode, texts_in
+from storage.dialects.wrappers import call_arguments, last_text, text_in
+
+_MESSAGE_EVENTS: Final[Mapping[str, str]] = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+
+
+class Content:
+    """Reads what was said in one span.  `kind` is the span's."""
+
+    def __init__(self, table: Table, lookup: Lookup, kind: str) -> None:
+        self._lookup = lookup
+        self._kind = kind
+        self._withheld = frozenset(table.words["not_content"])
+        self._withheld_prefixes = table.words["withheld_prefixes"]
+
+    # Model calls -----------------------------------------------------------------------------------------------------
+
+    def conversation(self) -> tuple[str, list[Message]]:
+        """System prompt and the messages without it; '' and an empty list for what was not sent."""
+        system = "\n\n".join(self._instructions())
+        for found in self._lookup.find("input_messages", self._kind):
+            read = self._spoken(self._input(found))
+            lifted = [message.content for message in read if message.role == "system" and message.content]
+            system = system or "\n\n".join(lifted)
+            spoken = [message for message in read if message.role != "system"]
+            if spoken:
+                return system, spoken
+        return system, []
+
+    def answer(self) -> list[Message]:
+        """Assistant messages that the model answered with."""
+        for found in self._lookup.find("output_messages", self._kind):
+            answered = [message for message in self._spoken(self._output(found)) if message.role == "assistant"]
+            if answered:
+                return answered
+        return []
+
+    def prepares_a_prompt(self) -> bool:
+        """Whether the span's output is a conversation that still waits for its answer: a step before a model call."""
+        for key in ("output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs"):
+            if text := self._lookup.attribute(key):
+                messages = messages_in(self._lookup.decoded(text), "output")
+                return bool(messages) and messages[-1].role in ("user", "system")
+        return False
+
+    def _instructions(self) -> Iterator[str]:
+        for found in self._lookup.find("system_prompt", self._kind):
+            texts = [message.content for message in self._spoken(system_messages(found.value))]
+            if texts and not is_object_repr(texts[0]):
+                yield "\n\n".join(texts)
+                return
+
+    def _input(self, found: Found) -> list[Message]:
+        if found.row.carrier == "messages":
+            return self._message_events()
+        read = messages_in(found.value, "input")
+        if not read and isinstance(found.value, Mapping):
+            read = _of_request(found.value)
+        if not read and (found.row.text or found.row.at) and isinstance(found.value, str) and _is_said(found.value):
+            read = [text_message(found.value, "input")]
+        return read
+
+    def _output(self, found: Found) -> list[Message]:
+        if found.row.carrier == "choices":
+            return self._choice_events()
+        if found.row.pieces:
+            return _of_pieces(found.value if isinstance(found.value, list) else [])
+        read = [_answered(message) for message in messages_in(found.value, "output")]
+        if not read and found.row.text:
+            text = found.value if isinstance(found.value, str) else text_in(found.value, "output") if isinstance(found.value, Mapping) else ""
+            if not text and isinstance(found.value, (Mapping, list)) and found.row.key.endswith(".object"):
+                text = encode(found.value)
+            if _is_said(text):
+                read = [text_message(text, "output")]
+        return read
+
+    def _message_events(self) -> list[Message]:
+        """One event for each message, as span events or as logs."""
+        read: list[Message] = []
+        for name, attributes, body in self._named_events():
+            if role := _MESSAGE_EVENTS.get(name):
+                read.extend(_of_event(role, attributes, body, "content"))
+        return read
+
+    def _choice_events(self) -> list[Message]:
+        read: list[Message] = []
+        for name, attributes, body in self._named_events():
+            if name == "gen_ai.choice":
+                read.extend(_of_event("assistant", attributes, body, "message"))
+        return read
+
+    def _named_events(self) -> Iterator[tuple[str, Mapping[str, str], str]]:
+        for event in self._lookup.span.events[:MAX_MESSAGES]:
+            yield event.name, event.attributes, ""
+        for log in self._lookup.logs[:MAX_MESSAGES]:
+            yield name_of(log), log.attributes, log.body
+
+    def _spoken(self, messages: Iterable[Message]) -> list[Message]:
+        """Messages without those whose content was withheld or that say nothing."""
+        return [
+            message
+            for message in messages
+            if message.says_something and not (self._is_withheld(message.content) and not message.tool_calls)
+        ]
+
+    def _is_withheld(self, text: str) -> bool:
+        return bool(text) and (text in self._withheld or text.startswith(self._withheld_prefixes))
+
+    # Everything else -------------------------------------------------------------------------------------------------
+
+    def text(self, side: Side) -> str:
+        """The question (`input`) or the answer (`output`) of a span that is no model call; '' when it was not sent."""
+        for found in self._lookup.find(side, self._kind):
+            if found.row.carrier in ("messages", "choices"):
+                events = self._message_events() if found.row.carrier == "messages" else self._choice_events()
+                text = last_text(self._spoken(events), side)
+            else:
+                text = text_in(found.value, side)
+            if text and not self._is_withheld(text) and (found.text != text or _is_said(text) or not found.row.is_glob):
+                return text.strip()
+        return ""
+
+    def arguments(self) -> object:
+        """Arguments of a tool's call; None when they were not sent."""
+        for found in self._lookup.find("tool_arguments", self._kind):
+            value = call_arguments(found.value)
+            if found.row.arguments_only and (not isinstance(value, Mapping) or "properties" in value or "$schema" in value):
+                continue
+            if isinstance(value, list) and (listed := messages_in(value, "input")):
+                calls = [call for message in listed for call in message.tool_calls]
+                value = calls[0].arguments if calls else value
+            if value not in (None, "", [], {}) and not (isinstance(value, str) and self._is_withheld(value)):
+                return decode_json(value) if isinstance(value, str) else value
+        return None
+
+    def result(self) -> object:
+        """What a tool returned; None when it was not sent."""
+        for found in self._lookup.find("tool_result", self._kind):
+            value = _returned(found.value)
+            if value not in (None, "", [], {}) and not (isinstance(value, str) and self._is_withheld(value)):
+                return decode_json(value) if isinstance(value, str) else value
+        return None
+
+    def failed(self) -> bool:
+        """Whether the tool says that it failed, whatever the span's status."""
+        return any(found.value is True or str(found.text).lower() == "true" for found in self._lookup.find("tool_failed", self._kind))
+
+    def query(self) -> str:
+        """What a retriever or reranker was asked."""
+        for found in self._lookup.find("query", self._kind):
+            text = text_in(found.value, "input")
+            if text and not text.startswith(("{", "[")) and not self._is_withheld(text):
+                return text
+        return ""
+
+    def documents(self, field: str = "documents") -> list[Document]:
+        """What a retriever or reranker returned (or, `input_documents`, what a reranker was given)."""
+        given = {found.key for found in self._lookup.find("input_documents", self._kind)} if field == "documents" else set()
+        for found in self._lookup.find(field, self._kind):
+            if found.key in given:
+                continue
+            value = [dict(attributes) for attributes, _ in self._lookup.events(found.row.key)] if found.row.carrier == "rows" else found.value
+            if isinstance(value, (list, Mapping)) and (read := documents_in(value)):
+                return read
+        return []
+
+    def input_texts(self) -> list[str]:
+        """Texts that were embedded."""
+        for found in self._lookup.find("input_texts", self._kind):
+            if texts := [text for text in _embedded(found.value) if text and not self._is_withheld(text)]:
+                return texts
+        return []
+
+
+def _of_request(value: Mapping[str, object]) -> list[Message]:
+    """A request whose prompt is one text."""
+    for key in ("prompt", "input", "message", "user_message", "query", "question", "text"):
+        text = value.get(key)
+        if isinstance(text, str) and _is_said(text):
+            return [*system_messages(first_of(value, ("instructions", "system", "system_prompt"))), text_message(text, "input")]
+    return []
+
+
+def _of_event(role: str, attributes: Mapping[str, str], body: str, key: str) -> list[Message]:
+    """A message event: the body of a log, or the attributes of a span event."""
+    packed = body or attributes.get("gen_ai.event.content", "") or attributes.get("event_content", "")
+    value = decode(packed) if packed else dict(attributes)
+    if isinstance(value, str):
+        value = {"content": value}
+    if not isinstance(value, Mapping):
+        return []
+    inner = value.get("message")
+    if isinstance(inner, str):
+        inner = {"content": inner}
+    if isinstance(inner, Mapping):
+        value = {**inner, "finish_reason": value.get("finish_reason")}
+    elif key in value and "content" not in value:
+        value = {**value, "content": value[key]}
+    content = value.get("content")
+    if role == "tool" and isinstance(content, str):
+        parts = content_of(content)
+        value = {**value, "content": parts}
+    spoken = value.get("role")
+    given = spoken if isinstance(spoken, str) and role != "tool" and not value.get("tool_call_id") else role
+    return messages_in([{**value, "role": given if given != "model" else "assistant"}], "input")
+
+
+def _of_pieces(pieces: list[object]) -> list[Message]:
+    """An answer whose text, tool calls and reasoning are three attributes."""
+    text, calls, reasoning = (*pieces, None, None, None)[:3]
+    if isinstance(text, (list, Mapping)):
+        text = result_text(text)
+    listed = calls if isinstance(calls, list) else []
+    read = tuple(call for entry in listed if isinstance(entry, Mapping) and (call := tool_call(entry)))
+    thought = "\n".join(texts_in(reasoning)) if reasoning else ""
+    if not read and not (isinstance(text, str) and text) and not thought:
+        return []
+    return [Message(role="assistant", content=text if isinstance(text, str) else "", tool_calls=read, reasoning=thought)]
+
+
+def _answered(message: Message) -> Message:
+    return message
+
+
+def _returned(value: object) -> object:
+    """What a tool returned, out of a tool message, content blocks, or a wrapper with one key."""
+    if isinstance(value, str):
+        decoded = decode(value)
+        if isinstance(decoded, str):
+            return value
+        value = decoded
+    if isinstance(value, Mapping):
+        if (raw := value.get("raw_output")) is not None and "blocks" in value:
+            return raw
+        messages = [message for message in messages_in([value], "output") if message.role == "tool"]
+        if messages:
+            return messages[0].content
+        for key in ("output", "outputs", "result"):
+            if key in value and (len(value) == 1 or set(value) <= {key, "tags", "color", "name", "kwargs", "metadata"}):
+                return _returned(value[key])
+        return value
+    if isinstance(value, list):
+        text = result_text(value)
+        if not text.startswith("[") or text != encode(value):
+            return text
+        tool_messages = [message for message in messages_in(value, "output") if message.role == "tool"]
+        return tool_messages[0].content if tool_messages else value
+    return value
+
+
+def _embedded(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value] if _is_said(value) else []
+    if isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return [item for item in value if isinstance(item, str) and not is_object_repr(item)]
+        if messages := messages_in(value, "input"):
+            return [message.content for message in messages]
+        return [text for item in value if isinstance(item, Mapping) and (text := _embedded_text(item))]
+    if isinstance(value, Mapping):
+        arguments = call_arguments(value)
+        if arguments is not value:
+            return _embedded(arguments)
+        held = first_of(value, ("texts", "text", "input", "inputs", "query", "documents", "content", "value", "values"))
+        return _embedded(held) if held is not None else []
+    return []
+
+
+def _embedded_text(item: Mapping[str, object]) -> str:
+    inner = item.get("embedding")
+    holder = inner if isinstance(inner, Mapping) else item
+    text = first_of(holder, ("text", "content", "page_content", "input"))
+    return text if isinstance(text, str) else ""
+
+
+def _is_said(text: str) -> bool:
+    """Whether a bare text can be something that was said, rather than an object or a structure."""
+    return bool(text) and not is_object_repr(text) and text.strip() != ""

@@ -1,0 +1,231 @@
+"""Names, numbers and ids of a span: models, tokens, cost, session, tags, errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from evaluator.targets.record import MODEL_KINDS
+from storage.dialects.lookup import Lookup
+from storage.dialects.table import Table
+from storage.dialects.values import as_count, as_number, decode, decode_json, is_filler, walk
+
+_DATED: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$")
+"""Ending of a snapshot: the name under which models answer, where an alias was asked for."""
+_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_PARAM_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "temperature": ("temperature",),
+    "max_tokens": ("max_tokens", "max_output_tokens", "max_completion_tokens", "maxTokens", "maxOutputTokens", "max_new_tokens"),
+    "top_p": ("top_p", "topP"),
+    "top_k": ("top_k", "topK"),
+    "frequency_penalty": ("frequency_penalty", "frequencyPenalty"),
+    "presence_penalty": ("presence_penalty", "presencePenalty"),
+    "seed": ("seed",),
+}
+
+
+class Facts:
+    """Reads the facts of one span.  `kind` is the span's."""
+
+    def __init__(self, table: Table, lookup: Lookup, kind: str) -> None:
+        self._table = table
+        self._lookup = lookup
+        self._kind = kind
+
+    def text(self, field: str) -> str | None:
+        """First text of a field that was not withheld."""
+        withheld = self._table.words["withheld_prefixes"]
+        for found in self._lookup.find(field, self._kind):
+            value = found.value
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return str(value)
+            if isinstance(value, str) and not is_filler(value) and not value.startswith(withheld):
+                return value
+        return None
+
+    def models(self) -> tuple[str | None, str | None]:
+        """Model that was asked for, and model that answered."""
+        request = self.text("request_model")
+        response = self._response_model(request)
+        if self._kind not in MODEL_KINDS:
+            return request, response
+        named = self.text("model")
+        if named is None or named in (request, response) or _same(named, request):
+            return request, response
+        if request is None and response is None:
+            return (None, named) if _DATED.search(named) else (named, None)
+        return (request, named) if response is None else (request or named, response)
+
+    def _response_model(self, request: str | None) -> str | None:
+        for found in self._lookup.find("response_model", self._kind):
+            value = found.value
+            if not isinstance(value, str) or is_filler(value):
+                continue
+            if found.row.echo and value == request and self._kind == "llm" and self._echoes():
+                continue
+            return value
+        return None
+
+    def _echoes(self) -> bool:
+        """Whether a response model that equals the request's was only copied from it."""
+        if not self._lookup.attribute("gen_ai.response.id") and not any(True for _ in self._lookup.find("response_id", self._kind)):
+            return True
+        return any(found.text in found.row.values for found in self._lookup.find("echoes_request_model", self._kind))
+
+    def provider(self) -> str | None:
+        """Vendor of the model, lower case; frameworks that name themselves there are passed over."""
+        for found in self._lookup.find("provider", self._kind):
+            value = found.value
+            if not isinstance(value, str) or is_filler(value) or len(value) > 100:
+                continue
+            name = value.strip().lower()
+            if found.row.first_part:
+                name = name.partition(".")[0]
+            if name and name not in self._table.words["not_providers"]:
+                return name
+        return None
+
+    def params(self) -> dict[str, object]:
+        """Request parameters by their usual names."""
+        read: dict[str, object] = {}
+        for name in self._table.names["params"]:
+            for found in self._lookup.find(f"params.{name}", self._kind):
+                value = decode_json(found.text) if found.text else found.value
+                if _is_param(name, value):
+                    read[name] = value
+                    break
+        for found in self._lookup.find("params_blobs", self._kind):
+            blob = {found.row.name: decode_json(found.text)} if found.row.name else found.value
+            if not isinstance(blob, Mapping):
+                continue
+            for name, aliases in _PARAM_ALIASES.items():
+                value = next((blob[alias] for alias in aliases if blob.get(alias) is not None), None)
+                if name not in read and _is_param(name, value):
+                    read[name] = as_number(value)
+        return read
+
+    def usage(self) -> dict[str, int]:
+        """Token counts as sent.  Input includes cached tokens, also where the sender left them out."""
+        read = dict(self._counts("usage"))
+        for found in self._lookup.find("usage_blobs", self._kind):
+            if not isinstance(found.value, Mapping):
+                continue
+            for name, paths in self._table.aliases["usage_names"].items():
+                if name not in read:
+                    count = next((count for path in paths if (count := as_count(walk(found.value, path))) is not None), None)
+                    if count is not None:
+                        read[name] = count
+        cached = read.get("cache_read_input_tokens", 0)
+        if cached > read.get("input_tokens", cached):
+            read["input_tokens"] += cached
+        return read
+
+    def aggregated_usage(self) -> dict[str, int]:
+        """Sums that were sent as sums."""
+        return dict(self._counts("usage_aggregate"))
+
+    def _counts(self, field: str) -> Iterator[tuple[str, int]]:
+        for name in self._table.names[field]:
+            for found in self._lookup.find(f"{field}.{name}", self._kind):
+                if (count := as_count(found.value)) is not None:
+                    yield name, count
+                    break
+
+    def cost_usd(self) -> float | None:
+        """Cost as sent; 0 stands for a price that the sender did not know."""
+        for found in self._lookup.find("cost_usd", self._kind):
+            cost = as_number(found.value)
+            if cost is not None and cost > 0:
+                return float(cost)
+        return None
+
+    def session_generated(self, session_id: str | None) -> bool:
+        """Whether the emitter made the session id up, because nobody had set one."""
+        scopes = self._table.words["generated_sessions"]
+        return bool(session_id) and self._lookup.span.scope_name in scopes and bool(_UUID7.fullmatch(session_id or ""))
+
+    def tags(self) -> tuple[str, ...]:
+        """Tags that people set."""
+        internal = self._table.words["framework_tags"]
+        for found in self._lookup.find("tags", self._kind):
+            value = found.value
+            listed = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+            if not isinstance(listed, list):
+                continue
+            kept = [
+                tag for tag in listed
+                if isinstance(tag, str) and tag and tag not in self._table.words["not_tags"] and not tag.startswith(internal)
+            ]  # fmt: skip
+            if kept:
+                return tuple(dict.fromkeys(kept))
+        return ()
+
+    def metadata(self) -> dict[str, object]:
+        """Metadata that people set; what frameworks add for themselves is left out."""
+        read: dict[str, object] = {}
+        for found in self._lookup.find("metadata", self._kind):
+            if not isinstance(found.value, Mapping):
+                continue
+            for name, value in found.value.items():
+                if name in read or self._is_internal(name):
+                    continue
+                decoded = decode(value) if isinstance(value, str) else value
+                if decoded not in (None, "", [], {}) and not (isinstance(decoded, str) and is_filler(decoded)):
+                    read[name] = decoded
+        return read
+
+    def _is_internal(self, name: str) -> bool:
+        return any(
+            name.startswith(word[:-1]) if word.endswith("*") else name == word for word in self._table.words["framework_metadata"]
+        )
+
+    def agent_name(self) -> str | None:
+        """Name of the agent that the span belongs to or is."""
+        if named := self.text("agent_name"):
+            return named
+        name = self._lookup.span.name
+        return name.removeprefix("invoke_agent ").strip() or None if name.startswith("invoke_agent ") else None
+
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why the model stopped, in the sender's words."""
+        for found in self._lookup.find("finish_reasons", self._kind):
+            value = found.value
+            if isinstance(value, str):
+                return (value,)
+            if isinstance(value, list) and (read := tuple(item for item in value if isinstance(item, str))):
+                return read
+        return ()
+
+    def status(self) -> str | None:
+        """`error`, `ok`, or None when the span does not say."""
+        code = self._lookup.span.status_code.lower()
+        if code == "error" or any(found.text in found.row.values for found in self._lookup.find("failed", self._kind)):
+            return "error"
+        return "ok" if code == "ok" else None
+
+    def error_message(self) -> str | None:
+        """What went wrong, in the sender's words; a message that says nothing only when there is no other."""
+        first = None
+        for found in self._lookup.find("error_message", self._kind):
+            text = found.text
+            if text and text not in self._table.words["not_errors"]:
+                return text
+            first = first or text or None
+        return first
+
+    def says_why(self, error: str) -> bool:
+        """Whether an error message tells more than that something failed."""
+        return error not in self._table.words["not_errors"] and not any(word in error for word in self._table.words["withheld_errors"])
+
+
+def _same(named: str, request: str | None) -> bool:
+    """Whether two names differ only in a router's prefix (`openai/gpt-4o`)."""
+    return request is not None and (named.endswith(f"/{request}") or request.endswith(f"/{named}"))
+
+
+def _is_param(name: str, value: object) -> bool:
+    if name == "stop":
+        return isinstance(value, (list, str)) and bool(value)
+    number = as_number(value)
+    return number is not None and not (name == "max_tokens" and number <= 0)

@@ -1,0 +1,70 @@
+"""One request from bytes to committed rows: what both fronts call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from exporter.commit import Committer
+from exporter.disk import DiskGuard
+from storage.otlp.reference import Translated, translate_logs, translate_traces
+
+log = logging.getLogger(__name__)
+
+THREAD_FROM_BYTES = 256 << 10
+"""Bodies from this size are translated in a thread, one at a time, so that the others are still answered meanwhile."""
+
+
+class Signal(StrEnum):
+    """What a request carries; also the last part of its HTTP path."""
+
+    TRACES = "traces"
+    LOGS = "logs"
+
+
+TRANSLATORS: Mapping[Signal, Callable[[bytes], Translated]] = {
+    Signal.TRACES: translate_traces,
+    Signal.LOGS: translate_logs,
+}
+
+
+class Intake:
+    """Checks for room, translates, commits."""
+
+    def __init__(self, guard: DiskGuard, committers: Mapping[Signal, Committer]) -> None:
+        self._guard = guard
+        self._committers = committers
+        self._one_large = asyncio.Semaphore(1)
+
+    def check_room(self) -> None:
+        """Raise `DiskLow` where nothing is accepted at present."""
+        self._guard.check()
+
+    async def export(self, signal: Signal, body: bytes) -> Translated:
+        """Return when the rows of one request (protobuf bytes) are in ClickHouse.
+
+        Raises:
+            Malformed, TooLarge: The body cannot be translated; nothing was stored.
+            DiskLow, Overloaded, Unavailable: Send it again later.
+            Rejected: ClickHouse refuses it for its content.
+        """
+        self.check_room()
+        committer = self._committers[signal]
+        committer.check_room(len(body))  # before the work of translating it
+        translated = await self._translate(signal, body)
+        await committer.commit(translated.block)
+        if translated.rejected:
+            log.warning(
+                "partly_rejected",
+                extra={"signal": str(signal), "rejected": translated.rejected, "reason": translated.reason},
+            )
+        return translated
+
+    async def _translate(self, signal: Signal, body: bytes) -> Translated:
+        translate = TRANSLATORS[signal]
+        if len(body) < THREAD_FROM_BYTES:
+            return translate(body)
+        async with self._one_large:
+            return await asyncio.to_thread(translate, body)

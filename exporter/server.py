@@ -1,0 +1,96 @@
+"""The exporter as one process: both fronts over one intake; stop means drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from exporter.commit import CommitLimits, Committer
+from exporter.disk import DiskGuard, DiskLimits
+from exporter.intake import Intake, Signal
+from exporter.receiver.grpc import GrpcFront
+from exporter.receiver.http import HttpFront
+from storage.ports import TelemetrySink
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterSettings:
+    """Where to listen, and limits.
+
+    Attributes:
+        grpc: `host:port` of OTLP/gRPC; port 0 = any free one.
+        http: `host:port` of OTLP/HTTP; likewise.
+        max_body_bytes: Largest request, as sent or decompressed.
+        drain_seconds: What calls under way get to end at a stop, and after them what is still queued.
+        commit: Bounds of each table's committer.
+        disk: When to refuse because the disk is nearly full.
+    """
+
+    grpc: str = "127.0.0.1:4317"
+    http: str = "127.0.0.1:4318"
+    max_body_bytes: int = 64 << 20
+    drain_seconds: float = 10.0
+    commit: CommitLimits = field(default_factory=CommitLimits)
+    disk: DiskLimits = field(default_factory=DiskLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Bound ports."""
+
+    grpc_port: int
+    http_port: int
+
+
+async def serve(
+    sink: TelemetrySink,
+    settings: ExporterSettings,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[Endpoints], None],
+) -> None:
+    """Serve until `stop`, then refuse what is new, answer what is under way, and return.
+
+    `on_ready` is called once, when both fronts listen.
+
+    Raises:
+        PortInUse: An address cannot be bound; nothing is left listening.
+    """
+    committers = {
+        Signal.TRACES: Committer(sink, "otel_traces", settings.commit),
+        Signal.LOGS: Committer(sink, "otel_logs", settings.commit),
+    }
+    guard = DiskGuard(sink, settings.disk)
+    await guard.look()
+    intake = Intake(guard, committers)
+    grpc_front = GrpcFront(intake, address=settings.grpc, max_body_bytes=settings.max_body_bytes)
+    http_front = HttpFront(intake, address=settings.http, max_body_bytes=settings.max_body_bytes)
+    fronts_stopped = asyncio.Event()
+    try:
+        endpoints = Endpoints(
+            grpc_port=await grpc_front.start(),
+            http_port=await http_front.start(grace_seconds=settings.drain_seconds),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(guard.run(fronts_stopped))
+            for committer in committers.values():
+                tasks.create_task(committer.run(fronts_stopped, drain_seconds=settings.drain_seconds))
+            log.info("exporter_ready", extra={"grpc_port": endpoints.grpc_port, "http_port": endpoints.http_port})
+            on_ready(endpoints)
+            await stop.wait()
+            log.info("exporter_stopping", extra={"drain_seconds": settings.drain_seconds})
+            await _stop(grpc_front, http_front, grace_seconds=settings.drain_seconds)
+            fronts_stopped.set()
+    finally:
+        await _stop(grpc_front, http_front, grace_seconds=0.0)
+    log.info("exporter_stopped")
+
+
+async def _stop(grpc_front: GrpcFront, http_front: HttpFront, *, grace_seconds: float) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(grpc_front.stop(grace_seconds=grace_seconds))
+        tasks.create_task(http_front.stop())

@@ -1,0 +1,288 @@
+"""Message lists of any known shape, wherever they are packed: requests, responses, states, batches, event lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+from storage.dialects.message import (
+    ROLES,
+    Message,
+    Parts,
+    content_of,
+    first_of,
+    identifier,
+    result_text,
+    text_at,
+    tool_call,
+)
+from storage.dialects.objects import message_of_repr
+from storage.dialects.values import decode
+
+Side = Literal["input", "output"]
+
+MAX_MESSAGES: Final = 20_000
+"""Messages beyond this are dropped; a record says so."""
+
+_PACKED: Final[Mapping[Side, tuple[str, ...]]] = {
+    "input": (
+        "messages", "input_messages", "contents", "inputs", "input", "request", "request_data", "chat_history", "history",
+        "prompt_messages", "prompt", "prompts", "body", "state",
+    ),
+    "output": (
+        "choices", "generations", "candidates", "replies", "output_messages", "output", "outputs", "message", "response",
+        "response_data", "messages", "content", "update", "result", "data", "body",
+    ),
+}  # fmt: skip
+"""Keys under which a message list stands inside an object, by side, most telling first."""
+
+_ITEM_TYPES: Final = frozenset(
+    {"function_call", "function_call_output", "reasoning", "custom_tool_call", "custom_tool_call_output", "mcp_call"}
+)
+_CONTENT_KEYS: Final = ("content", "parts", "blocks", "items", "text", "message", "body")
+_MAX_DEPTH: Final = 8
+
+
+def messages_in(value: object, side: Side) -> list[Message]:
+    """Messages of a decoded value, in order; empty when it holds no message list.  A bare text is no message list."""
+    return _messages(value, side, 0)
+
+
+def text_message(text: str, side: Side) -> Message:
+    """The message that a bare prompt or completion amounts to."""
+    return Message(role="user" if side == "input" else "assistant", content=text)
+
+
+def _messages(value: object, side: Side, depth: int) -> list[Message]:
+    if isinstance(value, str):
+        value = decode(value) if value[:1] in '[{"' else value
+    if depth > _MAX_DEPTH or not value:
+        return []
+    if isinstance(value, str):
+        return [message] if (message := message_of_repr(value)) else []
+    if isinstance(value, list):
+        return _listed(value, side, depth)
+    if isinstance(value, Mapping):
+        return _message(value, side) or _packed(value, side, depth)
+    return []
+
+
+def _listed(values: list[object], side: Side, depth: int) -> list[Message]:
+    if all(isinstance(item, list) for item in values):
+        pairs = [_pair(item) for item in values[:MAX_MESSAGES]]
+        if all(pair is not None for pair in pairs):
+            return [pair for pair in pairs if pair is not None]
+        return _messages(values[0], side, depth + 1)  # a batch: the first conversation is the one that was sent
+    if all(isinstance(item, str) for item in values):
+        read = [message_of_repr(item) for item in values[:MAX_MESSAGES] if isinstance(item, str)]
+        return [message for message in read if message is not None]
+    found: list[Message] = []
+    loose = Parts()
+    for item in values[:MAX_MESSAGES]:
+        read = _message(item, side) if isinstance(item, Mapping) else []
+        if not read and isinstance(item, Mapping) and side == "output":
+            read = _packed(item, side, depth + 1)
+        if read:
+            found.extend(read)
+        elif isinstance(item, Mapping):
+            loose.add(item)
+    if not found:
+        return _built(loose, "user" if side == "input" else "assistant", "", "", "")
+    itemised = any(isinstance(item, Mapping) and item.get("type") in _ITEM_TYPES for item in values[:MAX_MESSAGES])
+    return merged(found) if itemised else found
+
+
+def _pair(item: object) -> Message | None:
+    """`("human", "text")`."""
+    if isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item):
+        role = ROLES.get(item[0].lower())
+        return Message(role=role, content=item[1]) if role else None
+    return None
+
+
+def _packed(value: Mapping[str, object], side: Side, depth: int) -> list[Message]:
+    found: list[Message] = []
+    for key in _PACKED[side]:
+        inner = value.get(key)
+        if isinstance(inner, (list, Mapping)) or (isinstance(inner, str) and inner[:1] in "[{"):
+            found = _messages(inner, side, depth + 1)
+            if found:
+                break
+    instructions = (
+        first_of(value, ("instructions", "system", "system_instruction", "system_prompt"))
+        if found and side == "input"
+        else None
+    )
+    return [*system_messages(instructions), *found] if instructions else found
+
+
+def system_messages(value: object) -> list[Message]:
+    """Instructions that stand beside a conversation: a text, parts, or an object with parts."""
+    parts = Parts()
+    if isinstance(value, Mapping) and not isinstance(value.get("text"), str):
+        value = first_of(value, ("parts", "content", "contents"))
+    parts.add(content_of(value))
+    return [Message(role="system", content="\n".join(parts.texts))] if parts.texts else []
+
+
+def _message(item: Mapping[str, object], side: Side) -> list[Message]:
+    """The message in one object, with the tool results it carries as messages of their own; empty when it is none."""
+    item, role = _opened(item, side)
+    kind = item.get("type")
+    if kind in _ITEM_TYPES and "role" not in item:
+        parts = Parts()
+        parts.add(item)
+        return _built(parts, "assistant", "", "", "")
+    if not role:
+        return []
+    parts = Parts()
+    if role == "tool" and not isinstance(item.get("parts"), list):
+        body = content_of(first_of(item, _CONTENT_KEYS))
+        if _holds_results(body):
+            parts.add(body)
+            return parts.results
+        return [
+            Message(
+                role="tool",
+                content=result_text(body),
+                tool_call_id=identifier(item),
+                name=text_at(item, ("name", "tool_name")),
+            )
+        ]
+    _add_content(item, parts)
+    _add_calls(item, parts)
+    reasoning = first_of(item, ("reasoning_content", "reasoning", "thinking"))
+    if isinstance(reasoning, str) and reasoning:
+        parts.reasoning.append(reasoning)
+    finish = text_at(item, ("finish_reason", "stop_reason", "finishReason"))
+    return _built(parts, role, identifier(item) if role == "tool" else "", text_at(item, ("name",)), finish)
+
+
+def _holds_results(body: object) -> bool:
+    return isinstance(body, list) and any(
+        isinstance(part, Mapping)
+        and (
+            str(part.get("type", "")) in ("tool_result", "tool-result", "tool_call_response")
+            or "toolResult" in part
+            or "tool_call_result" in part
+        )
+        for part in body
+    )
+
+
+def _opened(item: Mapping[str, object], side: Side) -> tuple[Mapping[str, object], str]:
+    """The object that holds the content, out of the wrappers around it, and its role ('' when it is no message)."""
+    outer = item
+    for wrapper in ("message", "kwargs", "data", "delta"):
+        inner = item.get(wrapper)
+        if isinstance(inner, Mapping) and "content" not in item and "parts" not in item and "role" not in item:
+            item = inner
+            break
+    role = (
+        item.get("role")
+        or item.get("author")
+        or outer.get("event.name")
+        or item.get("event.name")
+        or item.get("source")
+    )
+    if isinstance(role, Mapping):
+        role = role.get("role") or role.get("value")
+    if not role and outer is not item and isinstance(path := outer.get("id"), list) and path:
+        role = path[-1]
+    if not role:
+        kinds = (item.get("type"), outer.get("type"), item.get("kind"))
+        role = next((kind for kind in kinds if isinstance(kind, str) and kind.lower() in ROLES), None)
+    if not role and item.get("kind") in ("request", "response"):
+        role = "user" if item["kind"] == "request" else "assistant"
+    if not role and (outer is not item and "finish_reason" in outer):
+        role = "assistant"
+    if not isinstance(role, str):
+        return item, ""
+    spelled = role.rsplit(".", 1)[-1].lower() if role.lower() not in ROLES else role.lower()
+    known = ROLES.get(spelled, "")
+    if known == "assistant" and outer.get("event.name") == "gen_ai.choice" and isinstance(item.get("role"), str):
+        known = ROLES.get(str(item["role"]).lower(), known)
+    if not known and any(key in item for key in ("content", "parts")) and isinstance(item.get("role"), str):
+        known = "user" if side == "input" else "assistant"
+    return (
+        (item, known)
+        if any(key in item for key in (*_CONTENT_KEYS, "tool_calls", "function_call", "toolCalls")) or known
+        else (item, "")
+    )
+
+
+def _add_content(item: Mapping[str, object], parts: Parts) -> None:
+    for key in _CONTENT_KEYS:
+        content = item.get(key)
+        if content is None or content == "" or content == []:
+            continue
+        content = content_of(content)
+        if isinstance(content, Mapping) and isinstance(content.get("parts"), list):
+            content = content["parts"]
+        if isinstance(content, (str, list, Mapping)):
+            parts.add(content)
+            break
+    if isinstance(contents := item.get("contents"), list):
+        seen = Parts()
+        seen.add(contents)
+        if not parts.texts:
+            parts.texts = seen.texts
+        parts.reasoning, parts.media, parts.results = seen.reasoning, seen.media, seen.results
+        parts.calls = seen.calls
+
+
+def _add_calls(item: Mapping[str, object], parts: Parts) -> None:
+    """Calls that stand beside the content.  The same calls can stand in it as well, and in LangChain's extras."""
+    extras = item.get("additional_kwargs")
+    for holder in (item, extras if isinstance(extras, Mapping) else {}):
+        listed = first_of(holder, ("tool_calls", "toolCalls"))
+        if isinstance(listed, str):
+            listed = decode(listed)
+        if isinstance(listed, list) and listed:
+            calls = [call for entry in listed if isinstance(entry, Mapping) and (call := tool_call(entry))]
+            if calls:
+                parts.calls = calls
+                return
+        if (
+            isinstance(function := holder.get("function_call"), Mapping)
+            and not parts.calls
+            and (call := tool_call(function))
+        ):
+            parts.calls = [call]
+            return
+    name = text_at(item, ("function_call_name",))
+    if name and not parts.calls:
+        arguments = item.get("function_call_arguments_json")
+        call = tool_call({"name": name, "arguments": arguments})
+        parts.calls = [call] if call else []
+
+
+def _built(parts: Parts, role: str, tool_call_id: str, name: str, finish: str) -> list[Message]:
+    """Tool results come first: the text of a user's turn follows what the tools returned."""
+    own = Message(
+        role=role, content="\n".join(parts.texts), tool_calls=tuple(parts.calls), tool_call_id=tool_call_id, name=name,
+        media=tuple(parts.media), reasoning="\n".join(parts.reasoning), finish_reason=finish,
+    )  # fmt: skip
+    if not own.says_something and (parts.results or not role):
+        return parts.results
+    return [*parts.results, own]
+
+
+def merged(messages: Iterable[Message]) -> list[Message]:
+    """Assistant items of the Responses API (reasoning, text, calls, each its own item) as the one message they are."""
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last and last.role == message.role == "assistant" and not (last.content and message.content):
+            joined[-1] = Message(
+                role="assistant",
+                content=last.content or message.content,
+                tool_calls=last.tool_calls + message.tool_calls,
+                name=last.name or message.name,
+                media=last.media + message.media,
+                reasoning="\n".join(filter(None, (last.reasoning, message.reasoning))),
+                finish_reason=message.finish_reason or last.finish_reason,
+            )
+        else:
+            joined.append(message)
+    return joined

@@ -1,0 +1,46 @@
+"""Python objects that an emitter stringified with `repr`: `ChatMessage(role=<MessageRole.USER: 'user'>, …)`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Final
+
+from storage.dialects.message import ROLES, Message
+
+_MAX_CHARACTERS: Final = 256 * 1024
+_OBJECT: Final = re.compile(r"<?[A-Za-z_][\w.]*(?:\(|<|\s+object at 0x)")
+_ROLE: Final = re.compile(r"_?role=(?:<\w+\.(\w+)[:>]|'(\w+)'|\"(\w+)\")")
+_TEXT: Final = re.compile(r"\b_?(?:text|content)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
+
+
+def is_object_repr(text: str) -> bool:
+    """Whether `text` is how Python shows an object, rather than something that was said."""
+    return (
+        text[:1].isascii()
+        and bool(_OBJECT.match(text))
+        and (text.rstrip()[-1:] in (")", ">") or text.endswith("..."))
+        and "=" in text[:400]
+    )
+
+
+def message_of_repr(text: str) -> Message | None:
+    """The message in the `repr` of one message object; None when it is none, or was cut off."""
+    if len(text) > _MAX_CHARACTERS or text.endswith("...") or not is_object_repr(text):
+        return None
+    role = _ROLE.search(text)
+    if role is None:
+        return None
+    spelled = next(group for group in role.groups() if group).lower()
+    if spelled not in ROLES:
+        return None
+    texts = [read for found in _TEXT.findall(text) if (read := _literal(found))]
+    return Message(role=ROLES[spelled], content="\n".join(texts)) if texts else None
+
+
+def _literal(quoted: str) -> str:
+    try:
+        value = ast.literal_eval(quoted)
+    except (ValueError, SyntaxError):
+        return ""
+    return value if isinstance(value, str) else ""

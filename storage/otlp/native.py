@@ -1,0 +1,95 @@
+"""ClickHouse's Native format, as `INSERT … FORMAT Native` over HTTP reads it (no client protocol version).
+
+A block is `varint columns, varint rows`, then per column its name, its type, a state prefix where the type has one, and
+its values.  Integers are little-endian, varints LEB128.  Blocks may follow each other.
+
+| type                   | values                                                                                    |
+|------------------------|-------------------------------------------------------------------------------------------|
+| String                 | varint length and bytes, per row                                                          |
+| FixedString(16)        | the bytes                                                                                 |
+| UInt8, UInt32, UInt64  | as they are                                                                               |
+| DateTime64(9)          | Int64 nanoseconds since the epoch                                                         |
+| Array(T)               | UInt64 end offset per row, then all elements as T                                         |
+| Map(K, V)              | UInt64 end offset per row, then all keys as K, then all values as V                       |
+| LowCardinality(String) | nothing where there are no values; else UInt64 `0x600 | width` (0, 1, 2: indexes of 8,    |
+|                        | 16, 32 bits), UInt64 number of keys, keys as String, UInt64 number of values, indexes     |
+
+The state prefix of LowCardinality is UInt64 1, once and before the offsets of what encloses it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+from storage.otlp.columns import Column
+
+_INTEGERS = {"UInt8": "B", "UInt32": "I", "UInt64": "Q", "DateTime64(9)": "Q"}
+_LOW_CARDINALITY_STATE = struct.pack("<Q", 1)
+
+
+def block(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows (values in the order of `columns`; text as bytes, maps as lists of pairs) -> one block; none -> b''."""
+    if not rows:
+        return b""
+    parts = [varint(len(columns)), varint(len(rows))]
+    for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        parts += (string(column.name.encode()), string(column.type.encode()), state(column.type))
+        parts.append(data(column.type, values))
+    return b"".join(parts)
+
+
+def varint(number: int) -> bytes:
+    """LEB128 of a number from 0."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def string(raw: bytes) -> bytes:
+    """One String."""
+    return varint(len(raw)) + raw
+
+
+def state(kind: str) -> bytes:
+    """The state prefix of a type."""
+    return _LOW_CARDINALITY_STATE if "LowCardinality" in kind else b""
+
+
+def data(kind: str, values: Sequence[Any]) -> bytes:
+    """The values of one column of type `kind`, without name and state prefix."""
+    if kind in _INTEGERS:
+        return struct.pack(f"<{len(values)}{_INTEGERS[kind]}", *values)
+    if kind == "String":
+        return b"".join(map(string, values))
+    if kind == "FixedString(16)":
+        return b"".join(values)
+    if kind == "LowCardinality(String)":
+        return _low_cardinality(values)
+    if kind.startswith("Array("):
+        return _offsets(values) + data(kind[len("Array(") : -1], list(chain.from_iterable(values)))
+    if kind.startswith("Map("):
+        key_kind, value_kind = kind[len("Map(") : -1].split(", ")
+        pairs = list(chain.from_iterable(values))
+        keys, texts = zip(*pairs, strict=True) if pairs else ((), ())
+        return _offsets(values) + data(key_kind, keys) + data(value_kind, texts)
+    raise ValueError(f"no writer for columns of type {kind}")
+
+
+def _offsets(lists: Sequence[Sequence[Any]]) -> bytes:
+    return struct.pack(f"<{len(lists)}Q", *accumulate(map(len, lists)))
+
+
+def _low_cardinality(values: Sequence[bytes]) -> bytes:
+    if not values:
+        return b""
+    index = {key: place for place, key in enumerate(dict.fromkeys(values))}
+    width, letter = (0, "B") if len(index) <= 1 << 8 else (1, "H") if len(index) <= 1 << 16 else (2, "I")
+    head = struct.pack("<QQ", 0x600 | width, len(index))
+    places = struct.pack(f"<Q{len(values)}{letter}", len(values), *map(index.__getitem__, values))
+    return b"".join((head, *map(string, index), places))

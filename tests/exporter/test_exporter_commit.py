@@ -1,0 +1,215 @@
+"""The committer: who is answered when, and with what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+
+import pytest
+from sinks import MemorySink
+
+from exporter.commit import CommitLimits, Committer
+from exporter.errors import Overloaded
+from storage.errors import Rejected, SchemaError, StorageError, Unavailable
+
+IMPATIENT = CommitLimits(retry_for_seconds=0.0)
+
+
+@contextlib.asynccontextmanager
+async def committing(sink: MemorySink, limits: CommitLimits | None = None) -> AsyncIterator[Committer]:
+    """A running committer."""
+    committer = Committer(sink, "otel_traces", limits or CommitLimits())
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(committer.run(stop, drain_seconds=5.0))
+        yield committer
+        stop.set()
+
+
+async def outcomes(committer: Committer, blocks: Iterable[bytes]) -> list[str]:
+    """Commit at the same time; `ok` or the name of the error, in the order of the blocks."""
+
+    async def outcome(block: bytes) -> str:
+        try:
+            await committer.commit(block)
+        except StorageError as error:
+            return type(error).__name__
+        return "ok"
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(outcome(block)) for block in blocks]
+    return [task.result() for task in running]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until the condition holds."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+def is_closed(committer: Committer) -> bool:
+    """Whether it takes nothing any more."""
+    try:
+        committer.check_room(1)
+    except Unavailable:
+        return True
+    return False
+
+
+def token(body: bytes) -> str:
+    """The digest that a body travels with."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+async def test_a_caller_is_answered_after_the_insert_and_not_before() -> None:
+    """Acknowledged means committed."""
+    sink = MemorySink()
+    sink.open.clear()
+    async with committing(sink) as committer, asyncio.TaskGroup() as tasks:
+        caller = tasks.create_task(committer.commit(b"a"))
+        await sink.wait_for_attempts(1)
+        assert not caller.done()
+        sink.open.set()
+        await caller
+        assert sink.stored == [("otel_traces", b"a", token(b"a"))]
+
+
+async def test_what_arrives_during_an_insert_becomes_the_next_group() -> None:
+    """No timer: the group is what waited."""
+    sink = MemorySink()
+    sink.open.clear()
+    async with committing(sink) as committer, asyncio.TaskGroup() as tasks:
+        tasks.create_task(committer.commit(b"a"))
+        await sink.wait_for_attempts(1)
+        later = tasks.create_task(outcomes(committer, [b"b", b"c", b"d"]))
+        await until(lambda: committer.held_bytes == 4)
+        sink.open.set()
+        assert await later == ["ok"] * 3
+    assert [body for _, body, _ in sink.stored] == [b"a", b"bcd"]
+
+
+async def test_a_group_is_bounded_in_requests_and_in_bytes() -> None:
+    """A request larger than the bound goes alone."""
+    sink = MemorySink()
+    async with committing(sink, CommitLimits(group_requests=3, group_bytes=10)) as committer:
+        blocks = [b"aa", b"bb", b"cc", b"dd", b"e" * 7, b"ff", b"g" * 50, b"hh"]
+        assert await outcomes(committer, blocks) == ["ok"] * 8
+    assert [body for _, body, _ in sink.stored] == [b"aabbcc", b"dd" + b"e" * 7, b"ff", b"g" * 50, b"hh"]
+
+
+async def test_nothing_is_inserted_for_an_empty_block() -> None:
+    """An empty request is answered at once."""
+    sink = MemorySink()
+    async with committing(sink) as committer:
+        await committer.commit(b"")
+    assert sink.attempts == []
+
+
+async def test_a_poison_request_fails_alone() -> None:
+    """The group is repeated request by request; neighbours are stored."""
+    sink = MemorySink(refused=b"poison", refusal=Rejected("no"))
+    async with committing(sink) as committer:
+        assert await outcomes(committer, [b"good 1", b"poison", b"good 2"]) == ["ok", "Rejected", "ok"]
+    assert [body for _, body, _ in sink.stored] == [b"good 1", b"good 2"]
+
+
+async def test_an_insert_of_unknown_outcome_is_repeated_with_the_same_bytes_and_token() -> None:
+    """Only that makes the repetition exact."""
+    sink = MemorySink(errors=deque([Unavailable("timeout"), Unavailable("timeout")]))
+    async with committing(sink) as committer:
+        assert await outcomes(committer, [b"a", b"b"]) == ["ok", "ok"]
+    assert sink.attempts == [("otel_traces", b"ab", token(b"ab"))] * 3
+
+
+async def test_all_callers_of_a_group_are_told_to_come_again_when_clickhouse_stays_away() -> None:
+    """Retryable for every one of them."""
+    sink = MemorySink(errors=deque([Unavailable("away")] * 9))
+    async with committing(sink, IMPATIENT) as committer:
+        assert await outcomes(committer, [b"a", b"b"]) == ["Unavailable", "Unavailable"]
+    assert len(sink.attempts) == 1
+
+
+async def test_the_committer_recovers_by_itself() -> None:
+    """After an outage the next request is simply stored."""
+    sink = MemorySink(errors=deque([Unavailable("away")]))
+    async with committing(sink, IMPATIENT) as committer:
+        assert [*await outcomes(committer, [b"a"]), *await outcomes(committer, [b"b"])] == ["Unavailable", "ok"]
+
+
+@pytest.mark.parametrize("error", [SchemaError("no such table"), RuntimeError("a bug")], ids=["schema", "bug"])
+async def test_an_error_that_no_client_caused_is_retryable_for_the_client(error: Exception) -> None:
+    """An operator or a new version can repair it; the data must not be dropped meanwhile."""
+    sink = MemorySink(errors=deque([error]))
+    async with committing(sink) as committer:
+        assert [*await outcomes(committer, [b"a"]), *await outcomes(committer, [b"b"])] == ["Unavailable", "ok"]
+
+
+async def test_a_full_queue_refuses_at_once_and_takes_again_later() -> None:
+    """The bound counts what is under way too."""
+    sink = MemorySink()
+    sink.open.clear()
+    async with committing(sink, CommitLimits(queue_bytes=10)) as committer, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(committer.commit(b"x" * 8))
+        await sink.wait_for_attempts(1)
+        with pytest.raises(Overloaded, match="8 bytes are waiting"):
+            await committer.commit(b"yyy")
+        sink.open.set()
+        await first
+        await committer.commit(b"y" * 100)  # larger than the queue, but alone
+    assert len(sink.stored) == 2
+
+
+async def test_a_caller_that_went_away_does_not_disturb_the_others() -> None:
+    """Its rows are stored all the same, and its bytes leave the queue's account."""
+    sink = MemorySink()
+    sink.open.clear()
+    async with committing(sink, CommitLimits(queue_bytes=10)) as committer, asyncio.TaskGroup() as tasks:
+        gone = tasks.create_task(committer.commit(b"gone!"))
+        await sink.wait_for_attempts(1)
+        gone.cancel()
+        sink.open.set()
+        assert await outcomes(committer, [b"b" * 5]) == ["ok"]
+        committer.check_room(10)
+    assert [body for _, body, _ in sink.stored] == [b"gone!", b"b" * 5]
+
+
+async def test_a_stop_drains_what_is_queued_and_refuses_what_is_new() -> None:
+    """Nobody who was let in is sent away."""
+    sink = MemorySink()
+    sink.open.clear()
+    committer, stop = Committer(sink, "otel_traces", CommitLimits()), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(committer.run(stop, drain_seconds=5.0))
+        under_way = tasks.create_task(committer.commit(b"a"))
+        await sink.wait_for_attempts(1)
+        queued = tasks.create_task(committer.commit(b"b"))
+        await until(lambda: committer.held_bytes == 2)
+        stop.set()
+        await until(lambda: is_closed(committer))
+        with pytest.raises(Unavailable, match="stopping"):
+            await committer.commit(b"c")
+        sink.open.set()
+        await under_way
+        await queued
+        await running
+    assert [body for _, body, _ in sink.stored] == [b"a", b"b"]
+
+
+async def test_a_drain_ends_at_its_deadline_and_tells_the_rest_to_come_again() -> None:
+    """A ClickHouse that hangs must not keep the process alive."""
+    sink = MemorySink()
+    sink.open.clear()
+    committer, stop = Committer(sink, "otel_traces", CommitLimits()), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(committer.run(stop, drain_seconds=0.01))
+        first = tasks.create_task(outcomes(committer, [b"a"]))
+        await sink.wait_for_attempts(1)
+        second = tasks.create_task(outcomes(committer, [b"b"]))
+        await until(lambda: committer.held_bytes == 2)
+        stop.set()
+        await running
+        assert [*await first, *await second] == ["Unavailable", "Unavailable"]
