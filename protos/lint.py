@@ -1,4 +1,4 @@
-"""House rules of the protos (AIP-140, -158, -155, -192): `python protos/lint.py [FOLDER]` prints what breaks one and exits 1.
+"""House rules of the protos (AIP-140, -155, -158, -192): `lint.py [FOLDER]` prints what breaks one and exits 1.
 
 Every element has a comment; enums begin with `*_UNSPECIFIED`; times are named `*_time`; lists are paged; calls that
 change something take a `request_id`; an rpc `Do` takes a `DoRequest`.

@@ -20,7 +20,6 @@ from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.results import ClickHouseResults
 from storage.model import Anchor, Evaluation, Level, MetricKind, Outcome, OutputType, Purpose, Score, TargetRef, Usage
 
-
 HALF = Score(value=0.5, explanation="half")
 
 
@@ -69,8 +68,10 @@ class Front:
 
 
 @asynccontextmanager
-async def running_front(database: Database) -> AsyncIterator[Front]:
-    """Serve on a free port of the loopback."""
+async def running_front(
+    database: Database, *, address: str = "127.0.0.1:0", grace_seconds: float = 5.0
+) -> AsyncIterator[Front]:
+    """Serve on a free port of the loopback, or on an address."""
     definitions = ClickHouseDefinitions(database)
     scoring, explaining = PreparedScoring(), PreparedExplaining()
     metrics = Metrics(definitions, builtin=builtin_metrics())
@@ -83,7 +84,7 @@ async def running_front(database: Database) -> AsyncIterator[Front]:
         metrics=metrics,
         rules=Rules(definitions, metrics),
     )
-    async with serving("127.0.0.1:0", parts, grace_seconds=5.0) as port:
+    async with serving(address, parts, grace_seconds=grace_seconds) as port:
         yield Front(
             address=f"127.0.0.1:{port}", scoring=scoring, explaining=explaining, results=results, metrics=metrics
         )

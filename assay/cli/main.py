@@ -20,9 +20,15 @@ app = typer.Typer(
     help="Evaluates LLM applications that already emit OpenTelemetry: a span in, a score out, in SQL.",
 )
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the embedded ClickHouse lives (ASSAY_DATA_DIR).")]
-ClickHouseUrl = Annotated[str | None, typer.Option("--clickhouse-url", help="A ClickHouse of your own (ASSAY_CLICKHOUSE_URL).")]
-Insecure = Annotated[bool | None, typer.Option("--insecure", help="Listen beyond this machine although there are no keys.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the embedded ClickHouse lives (ASSAY_DATA_DIR).")
+]
+ClickHouseUrl = Annotated[
+    str | None, typer.Option("--clickhouse-url", help="A ClickHouse of your own (ASSAY_CLICKHOUSE_URL).")
+]
+Insecure = Annotated[
+    bool | None, typer.Option("--insecure", help="Listen beyond this machine although there are no keys.")
+]
 
 
 def settings(**flags: Any) -> Settings:
@@ -51,8 +57,7 @@ def main() -> None:
 
 
 def _is_ours(error: Exception) -> bool:
-    from assay.client_model import CallFailed
     from assay.up import StartFailed
     from storage.errors import StorageError
 
-    return isinstance(error, (console.CommandFailed, CallFailed, StartFailed, StorageError))
+    return isinstance(error, (console.CommandFailed, StartFailed, StorageError))

@@ -8,7 +8,7 @@ from evaluator.errors import InvalidDefinition, MetricInUse, MetricNotFound
 from evaluator.metrics.check import check
 from evaluator.metrics.definition import SLUG, MetricDefinition
 from evaluator.metrics.record import MetricRecord
-from storage.errors import NameTaken, NotFound
+from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
 from storage.ports import Definitions
 
@@ -77,10 +77,15 @@ class Metrics:
             NameTaken: Another metric has this slug or display name.
         """
         check(definition)
-        if (made := await self._made_by(definition.name, request_id)) is not None:
-            return made
-        await self._check_names(definition, new=True)
-        return _record(await self._definitions.create(KIND, definition.name, _body(definition, request_id)))
+        try:
+            await self._check_names(definition, new=True)
+            document = await self._definitions.create(KIND, definition.name, _body(definition, request_id))
+        except NameTaken:
+            made = await made_by(self._definitions, KIND, definition.name, request_id)
+            if made is None:
+                raise
+            document = made
+        return _record(document)
 
     async def update(self, definition: MetricDefinition, *, base_version: int, request_id: str = "") -> MetricRecord:
         """Make version `base_version` + 1.  The same `request_id` again returns what the first call made.
@@ -93,15 +98,17 @@ class Metrics:
         """
         self._refuse_builtin(definition.name)
         check(definition)
-        if (made := await self._made_by(definition.name, request_id)) is not None:
-            return made
         await self._check_names(definition, new=False)
+        body = _body(definition, request_id)
         try:
-            document = await self._definitions.replace(
-                KIND, definition.name, base_version, _body(definition, request_id)
-            )
+            document = await self._definitions.replace(KIND, definition.name, base_version, body)
         except NotFound:
             raise MetricNotFound(f"there is no metric {definition.name!r}") from None
+        except VersionMoved:
+            made = await made_by(self._definitions, KIND, definition.name, request_id)
+            if made is None:
+                raise
+            document = made
         return _record(document)
 
     async def delete(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
@@ -146,12 +153,6 @@ class Metrics:
         records = [MetricRecord(definition=metric) for metric in self._builtin.values()]
         return records + [_record(document) for document in await all_documents(self._definitions, KIND)]
 
-    async def _made_by(self, slug: str, request_id: str) -> MetricRecord | None:
-        if not request_id:
-            return None
-        newest = (await self._definitions.versions(KIND, slug))[:1]
-        return next((_record(d) for d in newest if not d.deleted and d.body.get(REQUEST_ID) == request_id), None)
-
     def _refuse_builtin(self, slug: str) -> None:
         if slug in self._builtin:
             raise InvalidDefinition("metric.name", f"{slug!r} is built in and cannot change; make a metric of your own")
@@ -180,6 +181,12 @@ async def all_documents(definitions: Definitions, kind: str) -> list[Document]:
         if len(batch) < _BATCH:
             break
     return documents
+
+
+async def made_by(definitions: Definitions, kind: str, name: str, request_id: str) -> Document | None:
+    """The version that an earlier call with this request id made, if any."""
+    versions = await definitions.versions(kind, name) if request_id else []
+    return next((each for each in versions if not each.deleted and each.body.get(REQUEST_ID) == request_id), None)
 
 
 def _strings(value: object) -> list[str]:

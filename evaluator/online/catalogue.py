@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from evaluator.errors import LevelMismatch, RuleNotFound
-from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents
+from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
 from evaluator.online.filters import compile_filter
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
-from storage.errors import NotFound, VersionMoved
+from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
 from storage.ports import Definitions
 
@@ -56,11 +56,15 @@ class Rules:
             LevelMismatch: A metric does not work at the rule's level.
             NameTaken: There is a rule of this name.
         """
-        if (made := await self._made_by(rule.name, request_id)) is not None:
-            return made
         checked = await self._checked(rule)
         body = _body(replace(checked, enable_time=_now() if checked.enabled else None), request_id)
-        return _record(await self._definitions.create(RULE_KIND, rule.name, body))
+        try:
+            return _record(await self._definitions.create(RULE_KIND, rule.name, body))
+        except NameTaken:
+            made = await made_by(self._definitions, RULE_KIND, rule.name, request_id)
+            if made is None:
+                raise
+            return _record(made)
 
     async def update(self, rule: RuleDefinition, *, base_version: int, request_id: str = "") -> RuleRecord:
         """Edit a rule; whether and since when it is enabled stays.  Idempotent as `create`.
@@ -70,11 +74,15 @@ class Rules:
             RuleNotFound: There is none of this name.
             VersionMoved: `base_version` is not the newest.
         """
-        if (made := await self._made_by(rule.name, request_id)) is not None:
-            return made
-        current = _record(await self._document(rule.name)).definition
+        current = (await self.get(rule.name)).definition
         checked = await self._checked(replace(rule, enabled=current.enabled, enable_time=current.enable_time))
-        return await self._replace(checked, base_version, request_id)
+        try:
+            return await self._replace(checked, base_version, request_id)
+        except VersionMoved:
+            made = await made_by(self._definitions, RULE_KIND, rule.name, request_id)
+            if made is None:
+                raise
+            return _record(made)
 
     async def enable(self, name: str) -> RuleRecord:
         """Let a rule score from now on; an enabled one is returned unchanged.
@@ -143,12 +151,6 @@ class Rules:
             return await self._definitions.get(RULE_KIND, name)
         except NotFound:
             raise RuleNotFound(f"there is no rule {name!r}") from None
-
-    async def _made_by(self, name: str, request_id: str) -> RuleRecord | None:
-        if not request_id:
-            return None
-        newest = (await self._definitions.versions(RULE_KIND, name))[:1]
-        return next((_record(d) for d in newest if not d.deleted and d.body.get(REQUEST_ID) == request_id), None)
 
 
 def _record(document: Document) -> RuleRecord:

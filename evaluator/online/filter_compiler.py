@@ -265,8 +265,13 @@ class FilterCompiler:
             raise self._refuse_unknown(node)
 
     def _refuse(self, node: exp.Expr, message: str) -> InvalidFilter:
-        starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
-        return InvalidFilter(message, position=min(starts, default=0))
+        """The refusal of a node, at its first character; of one without a place of its own, at what it stands in."""
+        at: exp.Expr | None = node
+        while at is not None:
+            if starts := [part.meta["start"] for part in at.walk() if "start" in part.meta]:
+                return InvalidFilter(message, position=min(starts))
+            at = at.parent
+        return InvalidFilter(message, position=0)
 
     def _refuse_unknown(self, node: exp.Expr) -> InvalidFilter:
         if isinstance(node, (exp.Query, exp.DML, exp.DDL)) or node.find(exp.Query):

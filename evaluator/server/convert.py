@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -25,6 +26,8 @@ from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
 from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score, TargetRef, Usage
 from storage.ports import ResultFilter
+
+E = TypeVar("E")
 
 DEFAULT_WAIT_SECONDS = 60.0
 MAX_WAIT_SECONDS = 3600.0
@@ -202,11 +205,15 @@ def _wait_seconds(message: pb.EvaluateRequest, remaining_seconds: float | None) 
 
 
 def _time_hint_ns(targets: Sequence[pb.Target]) -> int | None:
-    stored = [target for target in targets if target.WhichOneof("target") != "inline"]
-    if not stored or not all(target.HasField("approximate_start_time") for target in stored):
-        return None
-    hints = [target.approximate_start_time.ToNanoseconds() for target in stored]
-    return min(hints) if max(hints) - min(hints) <= HINT_SPREAD_NS else None
+    hints: list[int] = []
+    for number, target in enumerate(targets):
+        if target.WhichOneof("target") == "inline":
+            continue
+        if not target.HasField("approximate_start_time"):
+            return None
+        _time(f"targets[{number}].approximate_start_time", target.approximate_start_time)
+        hints.append(target.approximate_start_time.ToNanoseconds())
+    return min(hints) if hints and max(hints) - min(hints) <= HINT_SPREAD_NS else None
 
 
 def result_filter(message: pb.ResultFilter) -> ResultFilter:
@@ -215,25 +222,24 @@ def result_filter(message: pb.ResultFilter) -> ResultFilter:
     Raises:
         InvalidRequest: A field is malformed.
     """
-    for name, values in (("levels", message.levels), ("statuses", message.statuses)):
-        if 0 in values:
-            raise InvalidRequest(f"filter.{name}", "must not hold the unspecified value")
-    try:
-        levels = tuple(LEVEL_FROM_PROTO[level] for level in message.levels)
-        statuses = tuple(STATUS_FROM_PROTO[status] for status in message.statuses)
-    except KeyError as error:
-        raise InvalidRequest("filter", f"holds the unknown enum number {error}") from None
     return ResultFilter(
         targets=tuple(target_ref(ref, f"filter.targets[{number}]") for number, ref in enumerate(message.targets)),
         metrics=tuple(message.metrics),
-        levels=levels,
-        statuses=statuses,
+        levels=_members("filter.levels", LEVEL_FROM_PROTO, message.levels),
+        statuses=_members("filter.statuses", STATUS_FROM_PROTO, message.statuses),
         rule=message.rule,
         run=message.run,
         since=_time("filter.start_time", message.start_time) if message.HasField("start_time") else None,
         until=_time("filter.end_time", message.end_time) if message.HasField("end_time") else None,
         include_superseded=message.include_superseded,
     )
+
+
+def _members(field: str, known: Mapping[int, E], numbers: Iterable[int]) -> tuple[E, ...]:
+    try:
+        return tuple(known[number] for number in numbers)
+    except KeyError as error:
+        raise InvalidRequest(field, f"must hold known values, got the enum number {error}") from None
 
 
 def _time(field: str, message: Timestamp) -> datetime:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 DOMAIN = "assay"
 DETAILS_KEY = "grpc-status-details-bin"
+OURS = "/evaluator.v1."
 MAX_TEXT_BYTES = 1000
 """Of a message that echoes user input: status and details are headers, of which a client takes 8 KiB by default."""
 
@@ -166,7 +167,8 @@ class ErrorTable(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gener
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """Wrap the handler of one call; see `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
+        ours = handler_call_details.method.startswith(OURS)
+        if handler is None or not ours:  # health and reflection have their own manners
             return handler
         wrap, kind = (
             (_streaming, grpc.unary_stream_rpc_method_handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -36,14 +37,21 @@ class Content:
     def conversation(self) -> tuple[str, list[Message]]:
         """System prompt and the messages without it; '' and an empty list for what was not sent."""
         system = "\n\n".join(self._instructions())
+        chosen: list[Message] = []
         for found in self._lookup.find("input_messages", self._kind):
             read = self._spoken(self._input(found))
             lifted = [message.content for message in read if message.role == "system" and message.content]
             system = system or "\n\n".join(lifted)
             spoken = [message for message in read if message.role != "system"]
-            if spoken:
-                return system, spoken
-        return system, []
+            if found.row.exchange:
+                spoken = _without_answer(spoken)
+            if not chosen:
+                chosen = spoken
+            elif len(chosen) == len(spoken):
+                chosen = _identified(chosen, spoken)
+            if chosen and not any(message.role == "tool" and not message.tool_call_id for message in chosen):
+                break
+        return system, chosen
 
     def answer(self) -> list[Message]:
         """Assistant messages that the model answered with."""
@@ -58,7 +66,7 @@ class Content:
         for key in ("output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs"):
             if text := self._lookup.attribute(key):
                 messages = messages_in(self._lookup.decoded(text), "output")
-                return bool(messages) and messages[-1].role in ("user", "system")
+                return bool(messages) and messages[-1].role != "assistant"
         return False
 
     def _instructions(self) -> Iterator[str]:
@@ -72,7 +80,7 @@ class Content:
         if found.row.carrier == "messages":
             return self._message_events()
         read = messages_in(found.value, "input")
-        if not read and isinstance(found.value, Mapping):
+        if not read and isinstance(found.value, dict):
             read = _of_request(found.value)
         if not read and (found.row.text or found.row.at) and isinstance(found.value, str) and _is_said(found.value):
             read = [text_message(found.value, "input")]
@@ -85,8 +93,14 @@ class Content:
             return _of_pieces(found.value if isinstance(found.value, list) else [])
         read = [_answered(message) for message in messages_in(found.value, "output")]
         if not read and found.row.text:
-            text = found.value if isinstance(found.value, str) else text_in(found.value, "output") if isinstance(found.value, Mapping) else ""
-            if not text and isinstance(found.value, (Mapping, list)) and found.row.key.endswith(".object"):
+            text = (
+                found.value
+                if isinstance(found.value, str)
+                else text_in(found.value, "output")
+                if isinstance(found.value, dict)
+                else ""
+            )
+            if not text and isinstance(found.value, (dict, list)) and found.row.key.endswith(".object"):
                 text = encode(found.value)
             if _is_said(text):
                 read = [text_message(text, "output")]
@@ -142,7 +156,9 @@ class Content:
         """Arguments of a tool's call; None when they were not sent."""
         for found in self._lookup.find("tool_arguments", self._kind):
             value = call_arguments(found.value)
-            if found.row.arguments_only and (not isinstance(value, Mapping) or "properties" in value or "$schema" in value):
+            if found.row.arguments_only and (
+                not isinstance(value, dict) or "properties" in value or "$schema" in value
+            ):
                 continue
             if isinstance(value, list) and (listed := messages_in(value, "input")):
                 calls = [call for message in listed for call in message.tool_calls]
@@ -161,7 +177,10 @@ class Content:
 
     def failed(self) -> bool:
         """Whether the tool says that it failed, whatever the span's status."""
-        return any(found.value is True or str(found.text).lower() == "true" for found in self._lookup.find("tool_failed", self._kind))
+        return any(
+            found.value is True or str(found.text).lower() == "true"
+            for found in self._lookup.find("tool_failed", self._kind)
+        )
 
     def query(self) -> str:
         """What a retriever or reranker was asked."""
@@ -173,12 +192,18 @@ class Content:
 
     def documents(self, field: str = "documents") -> list[Document]:
         """What a retriever or reranker returned (or, `input_documents`, what a reranker was given)."""
-        given = {found.key for found in self._lookup.find("input_documents", self._kind)} if field == "documents" else set()
+        given = (
+            {found.key for found in self._lookup.find("input_documents", self._kind)} if field == "documents" else set()
+        )
         for found in self._lookup.find(field, self._kind):
             if found.key in given:
                 continue
-            value = [dict(attributes) for attributes, _ in self._lookup.events(found.row.key)] if found.row.carrier == "rows" else found.value
-            if isinstance(value, (list, Mapping)) and (read := documents_in(value)):
+            value = (
+                [dict(attributes) for attributes, _ in self._lookup.events(found.row.key)]
+                if found.row.carrier == "rows"
+                else found.value
+            )
+            if isinstance(value, (list, dict)) and (read := documents_in(value)):
                 return read
         return []
 
@@ -190,12 +215,31 @@ class Content:
         return []
 
 
+def _without_answer(messages: list[Message]) -> list[Message]:
+    """The question of an exchange: all but what the assistant said after it."""
+    end = len(messages)
+    while end and messages[end - 1].role == "assistant":
+        end -= 1
+    return messages[:end]
+
+
+def _identified(messages: list[Message], others: list[Message]) -> list[Message]:
+    """Messages with the call ids that another copy of the same conversation has and they lack."""
+    pairs = list(zip(messages, others, strict=True))
+    if not all(one.role == other.role and one.content == other.content for one, other in pairs):
+        return messages
+    return [dataclasses.replace(one, tool_call_id=one.tool_call_id or other.tool_call_id) for one, other in pairs]
+
+
 def _of_request(value: Mapping[str, object]) -> list[Message]:
     """A request whose prompt is one text."""
     for key in ("prompt", "input", "message", "user_message", "query", "question", "text"):
         text = value.get(key)
         if isinstance(text, str) and _is_said(text):
-            return [*system_messages(first_of(value, ("instructions", "system", "system_prompt"))), text_message(text, "input")]
+            return [
+                *system_messages(first_of(value, ("instructions", "system", "system_prompt"))),
+                text_message(text, "input"),
+            ]
     return []
 
 
@@ -205,12 +249,12 @@ def _of_event(role: str, attributes: Mapping[str, str], body: str, key: str) -> 
     value = decode(packed) if packed else dict(attributes)
     if isinstance(value, str):
         value = {"content": value}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return []
     inner = value.get("message")
     if isinstance(inner, str):
         inner = {"content": inner}
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         value = {**inner, "finish_reason": value.get("finish_reason")}
     elif key in value and "content" not in value:
         value = {**value, "content": value[key]}
@@ -226,14 +270,16 @@ def _of_event(role: str, attributes: Mapping[str, str], body: str, key: str) -> 
 def _of_pieces(pieces: list[object]) -> list[Message]:
     """An answer whose text, tool calls and reasoning are three attributes."""
     text, calls, reasoning = (*pieces, None, None, None)[:3]
-    if isinstance(text, (list, Mapping)):
+    if isinstance(text, (list, dict)):
         text = result_text(text)
     listed = calls if isinstance(calls, list) else []
-    read = tuple(call for entry in listed if isinstance(entry, Mapping) and (call := tool_call(entry)))
+    read = tuple(call for entry in listed if isinstance(entry, dict) and (call := tool_call(entry)))
     thought = "\n".join(texts_in(reasoning)) if reasoning else ""
     if not read and not (isinstance(text, str) and text) and not thought:
         return []
-    return [Message(role="assistant", content=text if isinstance(text, str) else "", tool_calls=read, reasoning=thought)]
+    return [
+        Message(role="assistant", content=text if isinstance(text, str) else "", tool_calls=read, reasoning=thought)
+    ]
 
 
 def _answered(message: Message) -> Message:
@@ -247,7 +293,7 @@ def _returned(value: object) -> object:
         if isinstance(decoded, str):
             return value
         value = decoded
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if (raw := value.get("raw_output")) is not None and "blocks" in value:
             return raw
         messages = [message for message in messages_in([value], "output") if message.role == "tool"]
@@ -272,10 +318,11 @@ def _embedded(value: object) -> list[str]:
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return [item for item in value if isinstance(item, str) and not is_object_repr(item)]
-        if messages := messages_in(value, "input"):
-            return [message.content for message in messages]
-        return [text for item in value if isinstance(item, Mapping) and (text := _embedded_text(item))]
-    if isinstance(value, Mapping):
+        plain = [_embedded_text(item) for item in value if isinstance(item, dict) and "role" not in item]
+        if len(plain) == len(value) and all(plain):
+            return plain
+        return [message.content for message in messages_in(value, "input")]
+    if isinstance(value, dict):
         arguments = call_arguments(value)
         if arguments is not value:
             return _embedded(arguments)
@@ -286,7 +333,7 @@ def _embedded(value: object) -> list[str]:
 
 def _embedded_text(item: Mapping[str, object]) -> str:
     inner = item.get("embedding")
-    holder = inner if isinstance(inner, Mapping) else item
+    holder = inner if isinstance(inner, dict) else item
     text = first_of(holder, ("text", "content", "page_content", "input"))
     return text if isinstance(text, str) else ""
 

@@ -16,7 +16,14 @@ _DATED: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$")
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _PARAM_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "temperature": ("temperature",),
-    "max_tokens": ("max_tokens", "max_output_tokens", "max_completion_tokens", "maxTokens", "maxOutputTokens", "max_new_tokens"),
+    "max_tokens": (
+        "max_tokens",
+        "max_output_tokens",
+        "max_completion_tokens",
+        "maxTokens",
+        "maxOutputTokens",
+        "max_new_tokens",
+    ),
     "top_p": ("top_p", "topP"),
     "top_k": ("top_k", "topK"),
     "frequency_penalty": ("frequency_penalty", "frequencyPenalty"),
@@ -50,6 +57,8 @@ class Facts:
         response = self._response_model(request)
         if self._kind not in MODEL_KINDS:
             return request, response
+        if self._kind != "llm":  # there are no aliases of embedding and reranking models
+            return request or response or self.text("model"), response
         named = self.text("model")
         if named is None or named in (request, response) or _same(named, request):
             return request, response
@@ -69,7 +78,9 @@ class Facts:
 
     def _echoes(self) -> bool:
         """Whether a response model that equals the request's was only copied from it."""
-        if not self._lookup.attribute("gen_ai.response.id") and not any(True for _ in self._lookup.find("response_id", self._kind)):
+        if not self._lookup.attribute("gen_ai.response.id") and not any(
+            True for _ in self._lookup.find("response_id", self._kind)
+        ):
             return True
         return any(found.text in found.row.values for found in self._lookup.find("echoes_request_model", self._kind))
 
@@ -80,8 +91,8 @@ class Facts:
             if not isinstance(value, str) or is_filler(value) or len(value) > 100:
                 continue
             name = value.strip().lower()
-            if found.row.first_part:
-                name = name.partition(".")[0]
+            if found.row.until:
+                name = name.partition(found.row.until)[0] if found.row.until in name or found.row.until == "." else ""
             if name and name not in self._table.words["not_providers"]:
                 return name
         return None
@@ -97,7 +108,7 @@ class Facts:
                     break
         for found in self._lookup.find("params_blobs", self._kind):
             blob = {found.row.name: decode_json(found.text)} if found.row.name else found.value
-            if not isinstance(blob, Mapping):
+            if not isinstance(blob, dict):
                 continue
             for name, aliases in _PARAM_ALIASES.items():
                 value = next((blob[alias] for alias in aliases if blob.get(alias) is not None), None)
@@ -109,11 +120,13 @@ class Facts:
         """Token counts as sent.  Input includes cached tokens, also where the sender left them out."""
         read = dict(self._counts("usage"))
         for found in self._lookup.find("usage_blobs", self._kind):
-            if not isinstance(found.value, Mapping):
+            if not isinstance(found.value, dict):
                 continue
             for name, paths in self._table.aliases["usage_names"].items():
                 if name not in read:
-                    count = next((count for path in paths if (count := as_count(walk(found.value, path))) is not None), None)
+                    count = next(
+                        (count for path in paths if (count := as_count(walk(found.value, path))) is not None), None
+                    )
                     if count is not None:
                         read[name] = count
         cached = read.get("cache_read_input_tokens", 0)
@@ -161,11 +174,11 @@ class Facts:
                 return tuple(dict.fromkeys(kept))
         return ()
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self, field: str = "metadata") -> dict[str, object]:
         """Metadata that people set; what frameworks add for themselves is left out."""
         read: dict[str, object] = {}
-        for found in self._lookup.find("metadata", self._kind):
-            if not isinstance(found.value, Mapping):
+        for found in self._lookup.find(field, self._kind):
+            if not isinstance(found.value, dict):
                 continue
             for name, value in found.value.items():
                 if name in read or self._is_internal(name):
@@ -177,7 +190,8 @@ class Facts:
 
     def _is_internal(self, name: str) -> bool:
         return any(
-            name.startswith(word[:-1]) if word.endswith("*") else name == word for word in self._table.words["framework_metadata"]
+            name.startswith(word[:-1]) if word.endswith("*") else name == word
+            for word in self._table.words["framework_metadata"]
         )
 
     def agent_name(self) -> str | None:
@@ -197,12 +211,12 @@ class Facts:
                 return read
         return ()
 
-    def status(self) -> str | None:
-        """`error`, `ok`, or None when the span does not say."""
+    def status(self) -> str:
+        """`error`, `ok` or `unset`."""
         code = self._lookup.span.status_code.lower()
         if code == "error" or any(found.text in found.row.values for found in self._lookup.find("failed", self._kind)):
             return "error"
-        return "ok" if code == "ok" else None
+        return "ok" if code == "ok" else "unset"
 
     def error_message(self) -> str | None:
         """What went wrong, in the sender's words; a message that says nothing only when there is no other."""
@@ -216,7 +230,9 @@ class Facts:
 
     def says_why(self, error: str) -> bool:
         """Whether an error message tells more than that something failed."""
-        return error not in self._table.words["not_errors"] and not any(word in error for word in self._table.words["withheld_errors"])
+        return error not in self._table.words["not_errors"] and not any(
+            word in error for word in self._table.words["withheld_errors"]
+        )
 
 
 def _same(named: str, request: str | None) -> bool:

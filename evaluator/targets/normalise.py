@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from evaluator.targets.neighbours import told_by_neighbours
+from evaluator.targets.neighbours import told_by_model_calls, told_by_trace
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
 from evaluator.targets.span import record_of
-from evaluator.targets.tree import children_of, duplicates, in_start_order, replaced
+from evaluator.targets.tree import Changes, children_of, duplicates, in_start_order
 from storage.model import StoredLog, StoredSpan
 
 
@@ -16,13 +19,14 @@ def normalise_span(span: StoredSpan, logs: Sequence[StoredLog] = ()) -> SpanReco
 
     No input raises: what cannot be read stays absent.
     """
-    return record_of(span, [log for log in logs if log.span_id == span.span_id and log.trace_id == span.trace_id])
+    own = [log for log in logs if log.span_id == span.span_id and log.trace_id == span.trace_id]
+    return record_of(span, sorted(own, key=lambda log: log.time_ns))
 
 
 def normalise_trace(spans: Sequence[StoredSpan], logs: Sequence[StoredLog] = ()) -> TraceRecord:
     """One trace, its spans and logs in any order; spans of other traces than the first one's are passed over.
 
-    Every model call counts once.  Spans learn from their trace what they do not say themselves (see `SpanRecord.filled`).
+    Every model call counts once.  Spans learn from their trace what they do not say themselves (`SpanRecord.filled`).
 
     Raises:
         ValueError: There is no span.
@@ -31,45 +35,83 @@ def normalise_trace(spans: Sequence[StoredSpan], logs: Sequence[StoredLog] = ())
         raise ValueError("a trace has at least one span")
     trace_id = spans[0].trace_id
     logs_of: dict[str, list[StoredLog]] = {}
-    for log in logs:
+    for log in sorted(logs, key=lambda log: log.time_ns):
         if log.trace_id == trace_id and log.span_id:
             logs_of.setdefault(log.span_id, []).append(log)
-    for group in logs_of.values():
-        group.sort(key=lambda log: log.time_ns)
     unique = {span.span_id: span for span in reversed(spans) if span.trace_id == trace_id}
     records = in_start_order([record_of(span, logs_of.get(span.span_id, ())) for span in unique.values()])
     children = children_of(records)
-    doubled = duplicates(records, children)
-    records = replaced(records, doubled)
-    records = replaced(records, told_by_neighbours(records))
-    return _trace(trace_id, records, children)
+    records = _changed(records, duplicates(records, children))
+    records = _changed(records, told_by_model_calls(records))
+    return _assembled(trace_id, records, children)
 
 
 def normalise_session(session_id: str, traces: Sequence[TraceRecord]) -> SessionRecord:
     """A session out of its traces, in any order."""
-    return SessionRecord(session_id=session_id, traces=tuple(sorted(traces, key=lambda trace: (trace.start_ns, trace.trace_id))))
+    ordered = sorted(traces, key=lambda trace: (trace.start_ns, trace.trace_id))
+    return SessionRecord(session_id=session_id, traces=tuple(ordered))
 
 
-def _trace(trace_id: str, records: list[SpanRecord], children: Mapping[str, tuple[str, ...]]) -> TraceRecord:
-    by_id = {record.span_id: record for record in records}
-    root = next((record for record in records if not record.parent_span_id), by_id[children[""][0]])
+def _assembled(trace_id: str, records: list[SpanRecord], children: Mapping[str, tuple[str, ...]]) -> TraceRecord:
+    root = next((record for record in records if record.span_id == children[""][0]), records[0])
     by_rank = [root, *(record for record in records if record is not root)]
-    session_id = _first(by_rank, "session_id")
-    user_id = _first(by_rank, "user_id")
-    tags: tuple[str, ...] = _first(by_rank, "tags") or ()
-    metadata: dict[str, object] = {}
-    for record in by_rank:
-        metadata = {**record.metadata, **metadata} if record is root or not record.filled & {"metadata"} else metadata
     calls = [record for record in records if record.kind == "llm" and record.duplicate_of is None]
     costs = [record.cost_usd for record in records if record.cost_usd is not None and record.duplicate_of is None]
-    trace = TraceRecord(
-        trace_id=trace_id, spans=(), children=children, root_span=root.span_id, llm_calls=len(calls), usage_total=_total(calls),
-        cost_usd=sum(costs) if costs else None, session_id=session_id, user_id=user_id, tags=tags, metadata=metadata,
-        input_text=_question(by_rank), output_text=_answer(by_rank),
+    shared: dict[str, Any] = {
+        "session_id": next((record.session_id for record in by_rank if record.session_id), None),
+        "user_id": next((record.user_id for record in by_rank if record.user_id), None),
+        "tags": next((record.tags for record in by_rank if record.tags), ()),
+        "metadata": next(
+            (record.metadata for record in by_rank if record.metadata and record.metadata != record.span_metadata), {}
+        ),
+    }
+    return TraceRecord(
+        trace_id=trace_id,
+        spans=tuple(_changed(records, told_by_trace(records, shared))),
+        children=children,
+        root_span=root.span_id,
+        llm_calls=len(calls),
+        usage_total=_total(calls),
+        cost_usd=sum(costs) if costs else None,
+        input_text=_question(by_rank, calls),
+        output_text=_answer(by_rank, calls),
         notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
-    )  # fmt: skip
-    return replaced([trace], {0: {"spans": tuple(replaced(records, _inherited(records, trace)))}})[0]
+        **shared,
+    )
 
 
-def _first(records: Sequence[SpanRecord], name: str):  # type: ignore[no-untyped-def]
-    return next((value for record in records if (value := getattr(record, name))), None)
+def _total(calls: Sequence[SpanRecord]) -> dict[str, int]:
+    """Sums over model calls; input and output are always there."""
+    total = Counter({"input_tokens": 0, "output_tokens": 0})
+    for call in calls:
+        total.update(call.usage)
+    return dict(total)
+
+
+def _question(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str | None:
+    """What the root was asked, else the first agent or chain, else the last user message of the first model call."""
+    for record in by_rank:
+        if record.input_text and (record is by_rank[0] or record.kind in ("agent", "chain")):
+            return record.input_text
+    asked = [
+        message.content
+        for call in calls[:1]
+        for message in call.input_messages
+        if message.role == "user" and message.content
+    ]
+    return asked[-1] if asked else None
+
+
+def _answer(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str | None:
+    """What the root answered, else the outermost agent, else the last model call that said something."""
+    for record in by_rank:
+        if record.output_text and (record is by_rank[0] or record.kind == "agent"):
+            return record.output_text
+    return next((call.output_text for call in reversed(calls) if call.output_text), None)
+
+
+def _changed(records: Sequence[SpanRecord], changes: Changes) -> list[SpanRecord]:
+    return [
+        dataclasses.replace(record, **change) if (change := changes.get(record.span_id)) else record
+        for record in records
+    ]

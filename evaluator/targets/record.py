@@ -28,6 +28,7 @@ class SpanRecord:
         usage: token counts of this call; input includes cached, output includes reasoning.
         usage_aggregate: sums that an agent or root span repeats for its children: never added to a total.
         cost_usd: As sent; None when unknown.
+        metadata: What people set, for the trace; span_metadata what they set for this span alone.
         duplicate_of: Span id of the same call, which is the one that counts.
         filled: Fields that this span did not carry itself, but that its trace tells (session, tool results, …).
         notes: What could not be read whole, for people.
@@ -70,8 +71,9 @@ class SpanRecord:
     user_id: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    span_metadata: Mapping[str, object] = field(default_factory=dict)
     agent_name: str | None = None
-    status: str | None = None
+    status: str = "unset"
     error_type: str | None = None
     error_message: str | None = None
     response_id: str | None = None
@@ -154,7 +156,11 @@ class SessionRecord:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready."""
-        return {"session_id": self.session_id, "n_traces": len(self.traces), "traces": [trace.to_dict() for trace in self.traces]}
+        return {
+            "session_id": self.session_id,
+            "n_traces": len(self.traces),
+            "traces": [trace.to_dict() for trace in self.traces],
+        }
 
 
 def _plain(value: object) -> object:
@@ -170,7 +176,9 @@ def _plain(value: object) -> object:
         case ToolCall():
             return _without_empty({"id": value.id, "name": value.name, "arguments": value.arguments}, keep="arguments")
         case Document():
-            return _without_empty({"content": value.content, "id": value.id, "score": value.score, "metadata": dict(value.metadata)})
+            return _without_empty(
+                {"content": value.content, "id": value.id, "score": value.score, "metadata": dict(value.metadata)}
+            )
         case tuple():
             return [_plain(item) for item in value]
         case Mapping():

@@ -82,8 +82,13 @@ def _of_tool(content: Content, facts: Facts, lookup: Lookup) -> dict[str, Any]:
 
 def _tool_error(content: Content, facts: Facts, result: object) -> str | None:
     """Why the tool failed: the span's error, else what it returned; None when it did not fail or nobody says why."""
-    returned = result.get("error") if isinstance(result, Mapping) else None
-    told = isinstance(returned, str) and bool(returned) and isinstance(result, Mapping) and set(result) <= {"error", "status", "message", "code"}
+    returned = result.get("error") if isinstance(result, dict) else None
+    told = (
+        isinstance(returned, str)
+        and bool(returned)
+        and isinstance(result, dict)
+        and set(result) <= {"error", "status", "message", "code"}
+    )
     if facts.status() != "error" and not content.failed() and not told:
         return None
     message = facts.error_message()
@@ -112,7 +117,8 @@ def _known(kind: str, facts: Facts, lookup: Lookup) -> dict[str, Any]:
         "session_id_generated": facts.session_generated(session),
         "user_id": facts.text("user_id"),
         "tags": facts.tags(),
-        "metadata": facts.metadata(),
+        "metadata": facts.metadata() or facts.metadata("span_metadata"),
+        "span_metadata": facts.metadata("span_metadata"),
         "agent_name": facts.agent_name(),
         "status": status,
         "error_type": facts.text("error_type") if status == "error" else None,
@@ -133,7 +139,7 @@ def _tools(kind: str, lookup: Lookup) -> object:
 
 def _variables(lookup: Lookup) -> dict[str, object]:
     for found in lookup.find("prompt_variables"):
-        if isinstance(found.value, Mapping):
+        if isinstance(found.value, dict):
             return dict(found.value)
     return {}
 

@@ -122,7 +122,7 @@ class MetricsServicer:
     def UpdateMetric(self, request, context):
         """Makes the next version of a custom metric.  Results of older versions stay.
 
-        Idempotent by `request_id`: repeating it returns the version that the first call made, as long as it is the newest.
+        Idempotent by `request_id`: repeating it returns the version that the first call made.
 
         Errors: `ABORTED` (`VERSION_MOVED`, metadata `current_version`) where `base_version` is no longer the newest: read
         the metric again and repeat the edit; `INVALID_ARGUMENT` (`INVALID_DEFINITION`), also for a built-in metric;

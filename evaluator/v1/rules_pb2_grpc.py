@@ -117,7 +117,7 @@ class RulesServicer:
     def UpdateRule(self, request, context):
         """Edits a rule.  What was scored before is not scored again; whether the rule is enabled does not change.
 
-        Idempotent by `request_id`: repeating it returns the version that the first call made, as long as it is the newest.
+        Idempotent by `request_id`: repeating it returns the version that the first call made.
 
         Errors: as `CreateRule`, but for `ALREADY_EXISTS`; `ABORTED` (`VERSION_MOVED`, metadata `current_version`) where
         `base_version` is no longer the newest; `NOT_FOUND` (`RULE_NOT_FOUND`).

@@ -56,10 +56,10 @@ def documents_in(value: object, depth: int = 0) -> list[Document]:
             return documents_in(value[0], depth + 1)
         read = [document for item in value[:MAX_DOCUMENTS] if (document := _document(item)) is not None]
         return read if len(read) == len(value[:MAX_DOCUMENTS]) else []
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key in _LISTS:
             inner = value.get(key)
-            if isinstance(inner, (list, Mapping)) and (found := documents_in(inner, depth + 1)):
+            if isinstance(inner, (list, dict)) and (found := documents_in(inner, depth + 1)):
                 return found
     return []
 
@@ -70,7 +70,7 @@ def _document(item: object) -> Document | None:
             return Document(content=item) if item else None
         shown = _NODE.search(item[:2000])
         return Document(id=shown.group(1), score=_score(shown.group(2))) if shown else None
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return None
     outer, item = item, _opened(item)
     content = _text(item)
@@ -79,7 +79,7 @@ def _document(item: object) -> Document | None:
     metadata = _first(item, outer, _METADATA)
     if isinstance(metadata, str):
         metadata = decode(metadata)
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
     if score is None:
         score = _score(metadata.get("score", metadata.get("relevance_score")))
     identity = identity if isinstance(identity, str) else str(identity) if isinstance(identity, int) else ""
@@ -91,7 +91,7 @@ def _document(item: object) -> Document | None:
 def _opened(item: Mapping[str, object]) -> Mapping[str, object]:
     for wrapper in ("document", "kwargs", "node", "payload"):
         inner = item.get(wrapper)
-        if isinstance(inner, Mapping) and not isinstance(item.get("content"), str):
+        if isinstance(inner, dict) and not isinstance(item.get("content"), str):
             return inner
     return item
 
@@ -99,7 +99,7 @@ def _opened(item: Mapping[str, object]) -> Mapping[str, object]:
 def _text(item: Mapping[str, object]) -> str:
     for key in _TEXTS:
         found = item.get(key)
-        if isinstance(found, Mapping):
+        if isinstance(found, dict):
             found = found.get("text", found.get("content"))
         if isinstance(found, str) and found:
             return found

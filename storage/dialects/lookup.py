@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from storage.dialects.flattened import families, rebuilt
-from storage.dialects.table import DETAILS_EVENT, KindRule, Row, Table
+from storage.dialects.table import DETAILS_EVENT, KindRule, Place, Row, Table, fits, places_of
 from storage.dialects.values import decode, is_filler, walk
 from storage.model import StoredLog, StoredSpan
 
@@ -19,6 +19,13 @@ _CONTENT_FIELDS: Final = frozenset({
     "input_messages", "output_messages", "input", "output", "tool_arguments", "tool_result", "query", "documents", "input_texts",
     "system_prompt",
 })  # fmt: skip
+_OUTPUT_WORDS: Final = ("output", "response", "completion", "result", "answer", "choices")
+_INPUT_WORDS: Final = ("input", "request", "prompt", "query", "question", "argument")
+_OTHER_SIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "input_messages": _OUTPUT_WORDS, "input": _OUTPUT_WORDS, "query": _OUTPUT_WORDS, "tool_arguments": _OUTPUT_WORDS,
+    "input_texts": _OUTPUT_WORDS, "output_messages": _INPUT_WORDS, "output": _INPUT_WORDS, "tool_result": _INPUT_WORDS,
+    "documents": _INPUT_WORDS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +51,29 @@ class Lookup:
         self._families: Mapping[str, Mapping[int, Mapping[str, str]]] = {}
         self._match()
 
-    def find(self, field: str, kind: str = "") -> Iterator[Found]:
+    def find(self, field: str, kind: str = "") -> Iterable[Found]:
         """Values of a field, most authoritative first; fillers are left out."""
-        hits = self._hits.get(field, [])
-        elsewhere = self._table.elsewhere.get(field, ())
+        hits = self._hits.get(field)
+        elsewhere = self._table.elsewhere.get(field)
+        if hits is None and elsewhere is None:
+            return ()
+        return self._found(field, kind, hits or [], elsewhere or ())
+
+    def _found(
+        self, field: str, kind: str, hits: list[tuple[int, str, Row]], elsewhere: tuple[Place, ...]
+    ) -> Iterator[Found]:
         if elsewhere:
             hits = hits + [(place.rank, "", place.row) for place in elsewhere if self._present(place.row)]
         if len(hits) > 1:
             hits = sorted(hits, key=_rank)
         pieced = -1
+        named: set[str] = set()
         for rank, key, row in hits:
+            if row.is_glob:
+                if key in named or _contradicts(field, key):
+                    continue
+            else:
+                named.add(key)
             if row.pieces:
                 if rank == pieced:
                     continue
@@ -106,45 +126,29 @@ class Lookup:
 
     def _match(self) -> None:
         """One pass over the attributes: which rows find something."""
-        known = self._table
+        hits = self._hits
         numbered = False
+        seen: set[tuple[str, int, str]] = set()
         for key, value in self.span.attributes.items():
-            last = key.rsplit(".", 1)[-1]
-            self._by_last.setdefault(last, []).append(key)
+            places = places_of(key)
+            self._by_last.setdefault(places.last, []).append(key)
             if is_filler(value):
                 continue
-            for place in known.exact.get(key, ()):
-                self._hits.setdefault(place.field, []).append((place.rank, key, place.row))
-            for place in known.globs.get(last, ()):
-                if any("*" in pattern and _matches(pattern, key) for pattern in place.row.pieces or (place.row.key,)):
-                    self._hits.setdefault(place.field, []).append((place.rank, key, place.row))
-            numbered = numbered or (".0" in key or any(part.isdigit() for part in key.split(".")))
-            self._match_parents(key)
+            for place in places.direct:
+                hits.setdefault(place.field, []).append((place.rank, key, place.row))
+            for parent, place in places.above:
+                if (place.field, place.rank, parent) not in seen:
+                    seen.add((place.field, place.rank, parent))
+                    hits.setdefault(place.field, []).append((place.rank, parent, place.row))
+            numbered = numbered or places.numbered
         if numbered:
             self._families = families(self.span.attributes)
             for prefix in self._families:
-                for place in known.indexed_exact.get(prefix, ()):
-                    self._hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
-                for place in known.indexed_globs.get(prefix.rsplit(".", 1)[-1], ()):
-                    if place.row.matches(prefix):
-                        self._hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
-
-    def _match_parents(self, key: str) -> None:
-        parent = key
-        for _ in range(2):
-            parent, dot, _ = parent.rpartition(".")
-            if not dot:
-                return
-            for place in self._table.parents_exact.get(parent, ()):
-                self._add_parent(place.field, place.rank, parent, place.row)
-            for place in self._table.parents_globs.get(parent.rsplit(".", 1)[-1], ()):
-                if place.row.matches(parent):
-                    self._add_parent(place.field, place.rank, parent, place.row)
-
-    def _add_parent(self, field: str, rank: int, parent: str, row: Row) -> None:
-        hits = self._hits.setdefault(field, [])
-        if (rank, parent, row) not in hits:
-            hits.append((rank, parent, row))
+                for place in self._table.indexed_exact.get(prefix, ()):
+                    hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
+                for place in self._table.indexed_globs.get(prefix.rsplit(".", 1)[-1], ()):
+                    if fits(place.row.key, prefix):
+                        hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
 
     def _present(self, row: Row) -> bool:
         match row.carrier:
@@ -164,7 +168,13 @@ class Lookup:
             yield Found(row=row, key=key, value=rebuilt(self._families[key]))
         elif row.prefix:
             start = f"{key}."
-            yield Found(row=row, key=key, value={name[len(start) :]: text for name, text in self.span.attributes.items() if name.startswith(start)})
+            yield Found(
+                row=row,
+                key=key,
+                value={
+                    name[len(start) :]: text for name, text in self.span.attributes.items() if name.startswith(start)
+                },
+            )
         else:
             for text in self._texts(row, key):
                 if is_filler(text) or (row.is_glob and field in _CONTENT_FIELDS and not _holds_content(key, text)):
@@ -192,7 +202,7 @@ class Lookup:
         if "*" not in pattern:
             return self.span.attributes.get(pattern, "")
         for key in self._by_last.get(pattern.rsplit(".", 1)[-1], ()):
-            if _matches(pattern, key):
+            if fits(pattern, key):
                 return self.span.attributes[key]
         return ""
 
@@ -214,7 +224,9 @@ class Lookup:
     def _kind_by(self, rule: KindRule) -> str:
         if rule.scope and not self.span.scope_name.startswith(rule.scope):
             return ""
-        if rule.name and not (self.span.name == rule.name or ("*" in rule.name and fnmatchcase(self.span.name, rule.name))):
+        if rule.name and not (
+            self.span.name == rule.name or ("*" in rule.name and fnmatchcase(self.span.name, rule.name))
+        ):
             return ""
         if rule.any and not any(self._attribute_like(key) for key in rule.any):
             return ""
@@ -251,9 +263,10 @@ def _rank(hit: tuple[int, str, Row]) -> int:
     return hit[0]
 
 
-def _matches(pattern: str, key: str) -> bool:
-    head, _, tail = pattern.partition("*")
-    return key.startswith(head) and key.endswith(tail) and len(key) > len(head) + len(tail)
+def _contradicts(field: str, key: str) -> bool:
+    """Whether a key that a glob fits says itself that it is about the other side of the call."""
+    words = _OTHER_SIDE.get(field)
+    return words is not None and any(word in key for word in words)
 
 
 def _holds_content(key: str, text: str) -> bool:

@@ -110,17 +110,20 @@ class Parts:
         elif isinstance(part, list) and depth < _MAX_PART_DEPTH:
             for item in part:
                 self.add(item, depth + 1)
-        elif isinstance(part, Mapping) and depth < _MAX_PART_DEPTH:
+        elif isinstance(part, dict) and depth < _MAX_PART_DEPTH:
             self._add_object(part, depth)
 
     def _add_object(self, part: Mapping[str, object], depth: int) -> None:
         wrapped = part.get("message_content")
-        if isinstance(wrapped, Mapping):
+        if isinstance(wrapped, dict):
             part = {**part, **wrapped}
         kind = _kind(part)
-        if kind in _CALL_TYPES:
+        if kind == "text" and isinstance(text := part.get("content", part.get("text")), str):
+            if text:
+                (self.reasoning if part.get("thought") is True else self.texts).append(text)
+        elif kind in _CALL_TYPES:
             nested = part.get("tool_call")
-            self._add_call(nested if isinstance(nested, Mapping) else part)
+            self._add_call(nested if isinstance(nested, dict) else part)
         elif kind in _RESULT_TYPES:
             self._add_result(part)
         elif kind in _REASONING_TYPES or part.get("thought") is True:
@@ -129,7 +132,7 @@ class Parts:
             self.media.append(_mime_type(part))
         elif not self._add_keyed(part):
             text = part.get("text", part.get("content", part.get("refusal")))
-            if isinstance(text, Mapping):
+            if isinstance(text, dict):
                 text = text.get("value")
             if isinstance(text, (str, list)):
                 self.add(text, depth + 1)
@@ -137,19 +140,17 @@ class Parts:
     def _add_keyed(self, part: Mapping[str, object]) -> bool:
         """Parts without a type that are told by their only key, as Bedrock, Gemini and Haystack write them."""
         for key in _WITHHELD_CALLS:
-            if isinstance(call := part.get(key), Mapping):
+            if isinstance(call := part.get(key), dict):
                 self._add_call(call)
                 return True
         for key in _WITHHELD_RESULTS:
-            if isinstance(result := part.get(key), Mapping):
+            if isinstance(result := part.get(key), dict):
                 self._add_result(result)
                 return True
-        if isinstance(reasoning := part.get("reasoningContent", part.get("reasoning")), (Mapping, str)):
+        if isinstance(reasoning := part.get("reasoningContent", part.get("reasoning")), (dict, str)):
             self._add_reasoning({"text": reasoning} if isinstance(reasoning, str) else reasoning)
             return True
-        if not isinstance(part.get("text"), str) and any(
-            isinstance(part.get(key), (Mapping, str)) for key in _MEDIA_KEYS
-        ):
+        if not isinstance(part.get("text"), str) and any(isinstance(part.get(key), (dict, str)) for key in _MEDIA_KEYS):
             self.media.append(_mime_type(part))
             return True
         return False
@@ -160,7 +161,7 @@ class Parts:
 
     def _add_result(self, result: Mapping[str, object]) -> None:
         origin = result.get("origin")
-        if isinstance(origin, Mapping):
+        if isinstance(origin, dict):
             result = {**origin, **result}
         body = first_of(result, _RESULT_KEYS)
         self.results.append(
@@ -176,7 +177,7 @@ class Parts:
         found = first_of(
             part, ("content", "text", "thinking", "reasoning", "reasoning_text", "reasoningText", "summary")
         )
-        if isinstance(found, Mapping):
+        if isinstance(found, dict):
             found = found.get("text")
         if isinstance(found, list):
             found = "\n".join(text for item in found if (text := _reasoning_line(item)))
@@ -187,10 +188,10 @@ class Parts:
 def tool_call(value: Mapping[str, object]) -> ToolCall | None:
     """A tool call in any vendor's vocabulary; None when it has no name."""
     nested = value.get("tool_call")
-    if isinstance(nested, Mapping):
+    if isinstance(nested, dict):
         value = nested
     function = value.get("function")
-    inner = function if isinstance(function, Mapping) else value
+    inner = function if isinstance(function, dict) else value
     name = text_at(inner, _NAME_KEYS)
     if not name:
         return None
@@ -210,7 +211,7 @@ def result_text(body: object) -> str:
         blocks = [_block_text(item) for item in body]
         if all(block is not None for block in blocks):
             return "\n".join(block for block in blocks if block)
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         if body.get("type") in ("text", "json", "error-text") and "value" in body:
             return encode(body["value"])
         block = _block_text(body) if body.get("type") == "text" else None
@@ -247,13 +248,13 @@ def looks_like_parts(value: object) -> bool:
         isinstance(value, list)
         and bool(value)
         and all(
-            isinstance(item, Mapping)
+            isinstance(item, dict)
             and "role" not in item
             and (
                 _kind(item) in ("text", "input_text", "output_text")
                 or _kind(item) in _CALL_TYPES | _RESULT_TYPES | _REASONING_TYPES | _MEDIA_TYPES
                 or (len(item) <= 2 and isinstance(item.get("text"), str))
-                or any(isinstance(item.get(key), Mapping) for key in _WITHHELD_CALLS + _WITHHELD_RESULTS)
+                or any(isinstance(item.get(key), dict) for key in _WITHHELD_CALLS + _WITHHELD_RESULTS)
             )
             for item in value[:20]
         )
@@ -276,7 +277,7 @@ def _kind(part: Mapping[str, object]) -> str:
 
 def _block_text(block: object) -> str | None:
     """Text of one content block; None when the object is no content block."""
-    if not isinstance(block, Mapping):
+    if not isinstance(block, dict):
         return None
     if _kind(block) in ("text", "input_text", "output_text") or set(block) == {"text"}:
         text = block.get("text", block.get("content"))
@@ -287,7 +288,7 @@ def _block_text(block: object) -> str | None:
 def _reasoning_line(item: object) -> str:
     if isinstance(item, str):
         return item
-    return text_at(item, ("text", "content")) if isinstance(item, Mapping) else ""
+    return text_at(item, ("text", "content")) if isinstance(item, dict) else ""
 
 
 def _mime_type(part: Mapping[str, object]) -> str:
@@ -297,7 +298,7 @@ def _mime_type(part: Mapping[str, object]) -> str:
             return mime
     for key in (*_MEDIA_KEYS, "url", "uri", "file_url", "data", "content", "input_image"):
         nested = part.get(key)
-        if isinstance(nested, Mapping):
+        if isinstance(nested, dict):
             if found := _mime_type(nested):
                 return found
         elif isinstance(nested, str):

@@ -62,7 +62,7 @@ def _messages(value: object, side: Side, depth: int) -> list[Message]:
         return [message] if (message := message_of_repr(value)) else []
     if isinstance(value, list):
         return _listed(value, side, depth)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _message(value, side) or _packed(value, side, depth)
     return []
 
@@ -79,16 +79,16 @@ def _listed(values: list[object], side: Side, depth: int) -> list[Message]:
     found: list[Message] = []
     loose = Parts()
     for item in values[:MAX_MESSAGES]:
-        read = _message(item, side) if isinstance(item, Mapping) else []
-        if not read and isinstance(item, Mapping) and side == "output":
+        read = _message(item, side) if isinstance(item, dict) else []
+        if not read and isinstance(item, dict) and side == "output":
             read = _packed(item, side, depth + 1)
         if read:
             found.extend(read)
-        elif isinstance(item, Mapping):
+        elif isinstance(item, dict):
             loose.add(item)
     if not found:
         return _built(loose, "user" if side == "input" else "assistant", "", "", "")
-    itemised = any(isinstance(item, Mapping) and item.get("type") in _ITEM_TYPES for item in values[:MAX_MESSAGES])
+    itemised = any(isinstance(item, dict) and item.get("type") in _ITEM_TYPES for item in values[:MAX_MESSAGES])
     return merged(found) if itemised else found
 
 
@@ -104,7 +104,7 @@ def _packed(value: Mapping[str, object], side: Side, depth: int) -> list[Message
     found: list[Message] = []
     for key in _PACKED[side]:
         inner = value.get(key)
-        if isinstance(inner, (list, Mapping)) or (isinstance(inner, str) and inner[:1] in "[{"):
+        if isinstance(inner, (list, dict)) or (isinstance(inner, str) and inner[:1] in "[{"):
             found = _messages(inner, side, depth + 1)
             if found:
                 break
@@ -119,7 +119,7 @@ def _packed(value: Mapping[str, object], side: Side, depth: int) -> list[Message
 def system_messages(value: object) -> list[Message]:
     """Instructions that stand beside a conversation: a text, parts, or an object with parts."""
     parts = Parts()
-    if isinstance(value, Mapping) and not isinstance(value.get("text"), str):
+    if isinstance(value, dict) and not isinstance(value.get("text"), str):
         value = first_of(value, ("parts", "content", "contents"))
     parts.add(content_of(value))
     return [Message(role="system", content="\n".join(parts.texts))] if parts.texts else []
@@ -138,6 +138,8 @@ def _message(item: Mapping[str, object], side: Side) -> list[Message]:
     parts = Parts()
     if role == "tool" and not isinstance(item.get("parts"), list):
         body = content_of(first_of(item, _CONTENT_KEYS))
+        if isinstance(body, dict) and body.get("type") == "function" and isinstance(body.get("function"), dict):
+            return []  # Langfuse lists the tools that may be called as messages
         if _holds_results(body):
             parts.add(body)
             return parts.results
@@ -160,7 +162,7 @@ def _message(item: Mapping[str, object], side: Side) -> list[Message]:
 
 def _holds_results(body: object) -> bool:
     return isinstance(body, list) and any(
-        isinstance(part, Mapping)
+        isinstance(part, dict)
         and (
             str(part.get("type", "")) in ("tool_result", "tool-result", "tool_call_response")
             or "toolResult" in part
@@ -172,10 +174,12 @@ def _holds_results(body: object) -> bool:
 
 def _opened(item: Mapping[str, object], side: Side) -> tuple[Mapping[str, object], str]:
     """The object that holds the content, out of the wrappers around it, and its role ('' when it is no message)."""
+    if isinstance(role := item.get("role"), str) and role in ROLES and ("parts" in item or "content" in item):
+        return item, ROLES[role]
     outer = item
     for wrapper in ("message", "kwargs", "data", "delta"):
         inner = item.get(wrapper)
-        if isinstance(inner, Mapping) and "content" not in item and "parts" not in item and "role" not in item:
+        if isinstance(inner, dict) and "content" not in item and "parts" not in item and "role" not in item:
             item = inner
             break
     role = (
@@ -185,7 +189,7 @@ def _opened(item: Mapping[str, object], side: Side) -> tuple[Mapping[str, object
         or item.get("event.name")
         or item.get("source")
     )
-    if isinstance(role, Mapping):
+    if isinstance(role, dict):
         role = role.get("role") or role.get("value")
     if not role and outer is not item and isinstance(path := outer.get("id"), list) and path:
         role = path[-1]
@@ -217,7 +221,7 @@ def _add_content(item: Mapping[str, object], parts: Parts) -> None:
         if content is None or content == "" or content == []:
             continue
         content = content_of(content)
-        if isinstance(content, Mapping) and isinstance(content.get("parts"), list):
+        if isinstance(content, dict) and isinstance(content.get("parts"), list):
             content = content["parts"]
         if isinstance(content, (str, list, Mapping)):
             parts.add(content)
@@ -234,17 +238,17 @@ def _add_content(item: Mapping[str, object], parts: Parts) -> None:
 def _add_calls(item: Mapping[str, object], parts: Parts) -> None:
     """Calls that stand beside the content.  The same calls can stand in it as well, and in LangChain's extras."""
     extras = item.get("additional_kwargs")
-    for holder in (item, extras if isinstance(extras, Mapping) else {}):
+    for holder in (item, extras if isinstance(extras, dict) else {}):
         listed = first_of(holder, ("tool_calls", "toolCalls"))
         if isinstance(listed, str):
             listed = decode(listed)
         if isinstance(listed, list) and listed:
-            calls = [call for entry in listed if isinstance(entry, Mapping) and (call := tool_call(entry))]
+            calls = [call for entry in listed if isinstance(entry, dict) and (call := tool_call(entry))]
             if calls:
                 parts.calls = calls
                 return
         if (
-            isinstance(function := holder.get("function_call"), Mapping)
+            isinstance(function := holder.get("function_call"), dict)
             and not parts.calls
             and (call := tool_call(function))
         ):

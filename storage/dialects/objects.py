@@ -9,6 +9,7 @@ from typing import Final
 from storage.dialects.message import ROLES, Message
 
 _MAX_CHARACTERS: Final = 256 * 1024
+_PLACEHOLDER: Final = re.compile(r"<[^<>]{1,200}>")
 _OBJECT: Final = re.compile(r"<?[A-Za-z_][\w.]*(?:\(|<|\s+object at 0x)")
 _ROLE: Final = re.compile(r"_?role=(?:<\w+\.(\w+)[:>]|'(\w+)'|\"(\w+)\")")
 _TEXT: Final = re.compile(r"\b_?(?:text|content)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
@@ -16,12 +17,10 @@ _TEXT: Final = re.compile(r"\b_?(?:text|content)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]
 
 def is_object_repr(text: str) -> bool:
     """Whether `text` is how Python shows an object, rather than something that was said."""
-    return (
-        text[:1].isascii()
-        and bool(_OBJECT.match(text))
-        and (text.rstrip()[-1:] in (")", ">") or text.endswith("..."))
-        and "=" in text[:400]
-    )
+    if text[:1] == "<" and _PLACEHOLDER.fullmatch(text):
+        return True
+    closes = text.rstrip()[-1:] in (")", ">") or text.endswith("...")
+    return closes and bool(_OBJECT.match(text)) and "=" in text[:400]
 
 
 def message_of_repr(text: str) -> Message | None:

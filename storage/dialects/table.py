@@ -31,20 +31,13 @@ class Row:
     values: tuple[str, ...] = ()
     name: str = ""
     echo: bool = False
-    first_part: bool = False
+    until: str = ""
+    exchange: bool = False
     framework: bool = False
     tool_result: bool = False
     arguments_only: bool = False
 
-    @property
-    def is_glob(self) -> bool:
-        """Whether the key holds a `*`."""
-        return "*" in self.key
-
-    def matches(self, key: str) -> bool:
-        """Whether a glob row is about `key`."""
-        head, _, tail = self.key.partition("*")
-        return key.startswith(head) and key.endswith(tail) and len(key) > len(head) + len(tail)
+    is_glob: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +47,23 @@ class Place:
     field: str
     rank: int
     row: Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlaces:
+    """What the table says about one attribute key.
+
+    Attributes:
+        direct: Places of the key itself.
+        above: The same for the prefixes that it stands under, each with its prefix.
+        last: Last part of the key.
+        numbered: Whether a part of the key is a number.
+    """
+
+    direct: tuple[Place, ...]
+    above: tuple[tuple[str, Place], ...]
+    last: str
+    numbered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +123,9 @@ def table() -> Table:
     Raises:
         ValueError: A data file of this package is malformed.
     """
-    documents = {name: yaml.safe_load(resources.files(__package__).joinpath(name).read_text("utf-8")) for name in _FILES}
+    documents = {
+        name: yaml.safe_load(resources.files(__package__).joinpath(name).read_text("utf-8")) for name in _FILES
+    }
     kinds, content, facts = (documents[name] for name in _FILES)
     fields: dict[str, tuple[Row, ...]] = {}
     names: dict[str, tuple[str, ...]] = {}
@@ -167,8 +179,9 @@ def _elsewhere(places: list[Place]) -> dict[str, tuple[Place, ...]]:
 
 def _row(entry: Any) -> Row:
     if isinstance(entry, str):
-        return Row(key=entry)
+        return Row(key=entry, is_glob="*" in entry)
     known = dict(entry)
+    known["is_glob"] = "*" in known.get("key", "")
     for name in ("at", "pieces", "system_at", "unless_at", "values"):
         if name in known:
             known[name] = tuple(str(item) for item in known[name])
@@ -190,8 +203,49 @@ def _rule(entry: Mapping[str, Any]) -> KindRule:
         raise ValueError(f"kind rule {entry!r}: {error}") from None
 
 
-def keys_of(field_name: str) -> Iterator[str]:
-    """Span and resource attributes that one field is read from without decoding, in order (what SQL can do as well)."""
+@functools.lru_cache(maxsize=16_384)
+def places_of(key: str) -> KeyPlaces:
+    """What the table says about one key.  Emitters use few keys, over and over."""
+    known = table()
+    last = key.rsplit(".", 1)[-1]
+    direct = [*known.exact.get(key, ())]
+    direct += [
+        place
+        for place in known.globs.get(last, ())
+        if any(fits(pattern, key) for pattern in place.row.pieces or (place.row.key,))
+    ]
+    return KeyPlaces(
+        direct=tuple(direct),
+        above=tuple(_above(key)),
+        last=last,
+        numbered=any(part.isdigit() for part in key.split(".")),
+    )
+
+
+def _above(key: str) -> Iterator[tuple[str, Place]]:
+    """Places of the two prefixes above a key; a prefix that a row names is not matched by globs as well."""
+    known = table()
+    for _ in range(2):
+        key, dot, _ = key.rpartition(".")
+        if not dot:
+            return
+        named = known.parents_exact.get(key, ())
+        globs = () if named else known.parents_globs.get(key.rsplit(".", 1)[-1], ())
+        for place in (*named, *(place for place in globs if fits(place.row.key, key))):
+            yield key, place
+
+
+def fits(pattern: str, key: str) -> bool:
+    """Whether a key is of a pattern with one `*` in it."""
+    if "*" not in pattern:
+        return pattern == key
+    head, _, tail = pattern.partition("*")
+    return key.startswith(head) and key.endswith(tail) and len(key) > len(head) + len(tail)
+
+
+def keys_of(field_name: str) -> Iterator[tuple[str, str]]:
+    """(column of `otel_traces`, key) of every attribute from which a field is read without decoding, in order."""
     for row in table().fields[field_name]:
-        if row.carrier in ("span", "resource") and not (row.is_glob or row.indexed or row.prefix or row.at or row.kinds or row.pieces):
-            yield row.key
+        decoded = row.is_glob or row.indexed or row.prefix or row.at or row.kinds or row.pieces
+        if row.carrier in ("span", "resource") and not decoded:
+            yield ("SpanAttributes" if row.carrier == "span" else "ResourceAttributes"), row.key

@@ -101,7 +101,9 @@ def walk(value: object, path: str) -> object:
     for step in path.split("."):
         if isinstance(value, str):
             value = decode(value)
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            value = literal_argument(value, step)
+        elif isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, Sequence) and not isinstance(value, str) and step.lstrip("-").isdigit():
             index = int(step)
@@ -118,6 +120,43 @@ def texts_in(value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
         for item in value:
             yield from texts_in(item, depth + 1)
+
+
+def literal_argument(text: str, name: str) -> object:
+    """Value of the keyword `name` in the `repr` of an object, when it is a dict or a list; None else."""
+    start = text.find(f"{name}=")
+    if start < 0 or len(text) > MAX_LITERAL_CHARACTERS:
+        return None
+    start += len(name) + 1
+    end = _closing(text, start) if text[start : start + 1] in ("{", "[") else 0
+    if not end:
+        return None
+    try:
+        return _plain(ast.literal_eval(text[start:end]))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket that opens at `start` has closed; 0 when it does not, or nests too deep to be read."""
+    depth, quote, position = 0, "", start
+    while position < len(text):
+        character = text[position]
+        if quote:
+            position += character == "\\"
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+            if depth == 0:
+                return position + 1
+        if depth > MAX_DEPTH:
+            return 0
+        position += 1
+    return 0
 
 
 class _Broken:

@@ -41,7 +41,7 @@ def text_in(value: object, side: Side, depth: int = 0) -> str:
         return ""
     if isinstance(value, list):
         return _of_list(value, side, depth)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _of_object(value, side, depth)
     return ""
 
@@ -55,7 +55,7 @@ def last_text(messages: list[Message], side: Side) -> str:
 def call_arguments(value: object) -> object:
     """Arguments of a call out of `{"args": […], "kwargs": {…}}` and the like; anything else as it is."""
     value = decode(value) if isinstance(value, str) else value
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     if value and set(value) <= {"args", "kwargs"}:
         args, kwargs = value.get("args") or [], value.get("kwargs") or {}
@@ -64,7 +64,7 @@ def call_arguments(value: object) -> object:
         if isinstance(args, list) and len(args) == 1 and not kwargs:
             return decode(args[0]) if isinstance(args[0], str) else args[0]
         return dict(value) if args or kwargs else None
-    if isinstance(value.get("inputs"), Mapping) and set(value) <= _NOISE | {"inputs", "input_str"}:
+    if isinstance(value.get("inputs"), dict) and set(value) <= _NOISE | {"inputs", "input_str"}:
         return value["inputs"]
     if isinstance(value.get("input_str"), str) and set(value) <= _NOISE | {"inputs", "input_str", "kwargs"}:
         return decode(value["input_str"])
@@ -102,7 +102,7 @@ def _of_object(value: Mapping[str, object], side: Side, depth: int) -> str:
         return text
     if told and all(isinstance(item, (str, int, float, bool)) for item in told.values()):
         return encode(told)
-    below = {text for item in told.values() if isinstance(item, Mapping) and (text := _strictly(item, side, depth + 1))}
+    below = {text for item in told.values() if isinstance(item, dict) and (text := _strictly(item, side, depth + 1))}
     return below.pop() if len(below) == 1 else ""
 
 

@@ -19,6 +19,8 @@ SHIPPED = Path(__file__).parents[2] / "otel-collector.yaml"
 COMMENTED = "#| "
 READY_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
+Signal = Literal["trace", "logs"]
+"""As OTLP's gRPC packages and services spell them."""
 
 
 def shipped() -> str:
@@ -54,7 +56,7 @@ class Collector:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def export(self, signal: Literal["trace", "logs"], body: bytes) -> None:
+    def export(self, signal: Signal, body: bytes) -> None:
         """Send the bytes of one OTLP request over gRPC, as they are.  Raises `grpc.RpcError` when it is refused."""
         method = f"/opentelemetry.proto.collector.{signal}.v1.{signal.capitalize()}Service/Export"
         with grpc.insecure_channel(self.otlp_grpc) as channel:

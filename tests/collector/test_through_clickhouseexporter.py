@@ -9,13 +9,14 @@ import every_kind
 import pytest
 import sdk_app
 import stored
-from collector_process import collecting, with_both_ways, with_the_other_way, writing_to
+from collector_process import Signal, collecting, with_both_ways, with_the_other_way, writing_to
 from running_exporter import exporting
 
 from storage.clickhouse.client import Database
 from storage.otlp.reference import span_rows
 
 pytestmark = pytest.mark.collector
+CAPTURES = Path(__file__).parents[2] / "examples" / "captures"
 
 
 async def test_rows_of_the_collectors_own_exporter_are_as_good_as_ours(
@@ -50,13 +51,18 @@ async def test_a_batch_that_the_collectors_own_exporter_repeats_is_stored_once(
 async def test_both_ways_write_equal_values_in_every_column_of_the_exporters_schema(
     collector: Path, tmp_path: Path, fresh_database: Database, fresh_database_url: str, own_schema: Database
 ) -> None:
-    """Our translator is the Collector's: one request, through both at once, row by row."""
+    """Our translator is the Collector's: each request through both at once, compared row by row."""
+    captures = sorted(CAPTURES.rglob("*.pb"))
+    assert captures
     access = writing_to(fresh_database_url)
     async with exporting(fresh_database) as exporter:
         access["ASSAY_OTLP_GRPC"] = f"127.0.0.1:{exporter.grpc_port}"
         with collecting(collector, with_both_ways(), tmp_path, **access) as running:
             await asyncio.to_thread(running.export, "trace", every_kind.spans())
             await asyncio.to_thread(running.export, "logs", every_kind.logs())
+            for capture in captures:
+                signal: Signal = "logs" if capture.name.endswith(".logs.pb") else "trace"
+                await asyncio.to_thread(running.export, signal, capture.read_bytes())
             await asyncio.to_thread(running.drain)
     for table in ("otel_traces", "otel_logs"):
         columns = await stored.written_columns(own_schema, table)

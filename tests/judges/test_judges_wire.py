@@ -23,9 +23,8 @@ from evaluator.judges.port import (
     without_secrets,
 )
 from evaluator.judges.retrying import Retries
-from evaluator.judges.scripted import ScriptedJudge
+from evaluator.judges.scripted import Behaviour, ScriptedJudge
 from evaluator.judges.scripted_faults import (
-    Behaviour,
     body,
     close_connection,
     cut_in_the_body,

@@ -13,8 +13,8 @@ import pytest
 from evaluator.judges import fence
 from evaluator.judges.choose import Judges
 from evaluator.judges.retrying import Retries
-from evaluator.judges.scripted import ScriptedJudge
-from evaluator.judges.scripted_faults import Behaviour, body, hang, rate_limited, says, status, verdict
+from evaluator.judges.scripted import Behaviour, ScriptedJudge
+from evaluator.judges.scripted_faults import body, hang, rate_limited, says, status, verdict
 from evaluator.metrics.catalogue import builtin_metrics
 from evaluator.metrics.conclude import Conclusion, conclude, input_digest, inputs_read
 from evaluator.metrics.definition import MetricDefinition

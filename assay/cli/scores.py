@@ -1,0 +1,155 @@
+"""Commands for results: score, explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.connection import client
+from assay.cli.console import USAGE, CommandFailed, Json, Printer
+from assay.cli.main import DataDir, app
+from storage.model import Level, Status, TargetRef
+from storage.ports import ResultFilter
+
+if TYPE_CHECKING:
+    from assay.client import Result
+
+SCORE = "Score"
+score = typer.Typer(no_args_is_help=True, help="Ask for scores, and read them.")
+app.add_typer(score, name="score", rich_help_panel=SCORE)
+
+Target = Annotated[str, typer.Argument(help="TRACE:SPAN for a span, TRACE for a trace (hex ids, as in SQL).")]
+MetricNames = Annotated[list[str], typer.Option("--metric", help="A metric; may be given several times.")]
+
+
+def parse_target(text: str) -> TargetRef:
+    """A target as people write it.
+
+    Raises:
+        CommandFailed: It is neither a trace nor a trace and a span.
+    """
+    trace_id, _, span_id = text.strip().lower().partition(":")
+    level = Level.SPAN if span_id else Level.TRACE
+    try:
+        return TargetRef(level=level, trace_id=trace_id, span_id=span_id)
+    except ValueError as error:
+        next_step = 'write TRACE:SPAN or TRACE; `assay sql "SELECT TraceId, SpanId FROM spans LIMIT 5"` shows some'
+        raise CommandFailed(str(error), next_step, exit_code=USAGE) from error
+
+
+def result_row(result: Result) -> dict[str, Any]:
+    """A result as JSON."""
+    ref = result.target
+    return {
+        "result_id": result.result_id,
+        "level": str(ref.level),
+        "trace_id": ref.trace_id,
+        "span_id": ref.span_id,
+        "metric": result.metric,
+        "metric_version": result.metric_version,
+        "status": str(result.status),
+        "value": result.value,
+        "label": result.label,
+        "explanation": result.explanation,
+        "error_code": result.error.code if result.error else "",
+        "error_message": result.error.message if result.error else "",
+        "rule": result.rule,
+        "judge_model": result.judge_model,
+        "input_tokens": result.usage.input_tokens,
+        "output_tokens": result.usage.output_tokens,
+        "cost_usd": result.usage.cost_usd,
+        "latency_ms": result.usage.latency_ms,
+    }
+
+
+def print_results(results: list[Result], as_json: bool) -> None:
+    """Results as a table or as JSON."""
+    rows = [result_row(result) for result in results]
+    if not as_json:
+        for row in rows:
+            row["target"] = row["trace_id"] + (f":{row['span_id']}" if row["span_id"] else "")
+            row["why"] = row["explanation"] or (row["error_code"] and f"{row['error_code']}: {row['error_message']}")
+    columns = {
+        "target": "target", "metric": "metric", "status": "status", "value": "value", "label": "label", "why": "why",
+    }  # fmt: skip
+    Printer(as_json).table(rows, columns, empty="no results")
+
+
+@score.command("target")
+def score_target(
+    targets: Annotated[
+        list[str], typer.Argument(help="TRACE:SPAN for a span, TRACE for a trace; several are allowed.")
+    ],
+    metrics: MetricNames,
+    wait: Annotated[float | None, typer.Option(help="Seconds to wait; what is not ready by then goes on.")] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="Take a stored score of the same content, do not pay again.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Score spans or traces now."""
+    refs = [parse_target(text) for text in targets]
+    with client(data_dir) as service:
+        print_results(service.evaluate(refs, metrics, wait_seconds=wait, reuse=reuse), as_json)
+
+
+@score.command("list")
+def list_scores(
+    metrics: Annotated[list[str] | None, typer.Option("--metric", help="Only these metrics.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target: TRACE:SPAN or TRACE.")] = None,
+    rule: Annotated[str, typer.Option(help="Only results of this rule.")] = "",
+    status: Annotated[str | None, typer.Option(help="success, failed, not_applicable or not_computed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Also what newer results replaced.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Stored results, newest first."""
+    if status is not None and status not in {str(each) for each in Status}:
+        raise CommandFailed(
+            f"there is no status {status!r}", "success, failed, not_applicable, not_computed", exit_code=USAGE
+        )
+    where = ResultFilter(
+        targets=(parse_target(target),) if target else (),
+        metrics=tuple(metrics or ()),
+        statuses=(Status(status),) if status else (),
+        rule=rule,
+        include_superseded=superseded,
+    )
+    with client(data_dir) as service:
+        found = [result for result, _ in zip(service.list_results(where), range(limit), strict=False)]
+    print_results(found, as_json)
+
+
+@score.command("get")
+def get_score(result_id: str, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """One result by its id."""
+    with client(data_dir) as service:
+        print_results([service.get_result(result_id)], as_json)
+
+
+@score.command("watch")
+def watch_scores(
+    rule: Annotated[str, typer.Option(help="Only results of this rule.")] = "",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """New results as they come, until Ctrl-C."""
+    with client(data_dir) as service:
+        for watched in service.watch_results(ResultFilter(rule=rule, include_superseded=True)):
+            if watched.result is not None:
+                print_results([watched.result], as_json)
+
+
+@app.command(rich_help_panel=SCORE)
+def explain(rule: str, target: Target, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Why a rule scored, or did not score, a target."""
+    with client(data_dir) as service:
+        found = service.explain(rule, parse_target(target))
+    rows = [
+        {"metric": each.metric, "decision": str(each.decision), "reason": each.reason, "attempts": each.attempts}
+        for each in found
+    ]
+    Printer(as_json).table(rows, {"metric": "metric", "decision": "decision", "reason": "why"}, empty="no metrics")

@@ -1,0 +1,106 @@
+"""The context of a model call: what was retrieved for it, else what its prompt says was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from evaluator.targets import rendering
+from evaluator.targets.record import SpanRecord, TraceRecord
+
+_SOURCES: Final = frozenset({"retriever", "reranker", "tool"})
+_VARIABLES: Final = (
+    "context",
+    "context_str",
+    "contexts",
+    "documents",
+    "docs",
+    "retrieved_context",
+    "knowledge",
+    "sources",
+    "passages",
+)
+_MARKED: Final = re.compile(r"<(context|documents|sources|passages)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_HEADED: Final = re.compile(
+    r"^[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*\n?(?:-{3,}\n)?(.*?)"
+    r"(?=\n[ \t#*-]*(?:-{3,}\n|given the context|(?:user )?question|query|answer|task|instructions?|user)\b[ \t*]*:?|\Z)",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
+_MAX_PROMPT_CHARACTERS: Final = 1_000_000
+
+
+def context_of_span(record: SpanRecord, trace: TraceRecord | None) -> str:
+    """Context of one span; '' when there is none.
+
+    Model call: what retrievers and tools of its trace returned before it started, else the context inside its prompt.
+    Agent or chain: what those below it returned.  Retriever or reranker: its own documents.
+    """
+    match record.kind:
+        case "retriever" | "reranker":
+            return rendering.documents(record.documents)
+        case "llm":
+            before = (
+                [span for span in trace.spans if span.start_ns + span.duration_ns <= record.start_ns] if trace else []
+            )
+            return _returned(before) or context_in_prompt(record)
+        case "agent" | "chain" if trace:
+            return _returned(_below(record.span_id, trace))
+        case _:
+            return ""
+
+
+def context_of_trace(trace: TraceRecord) -> str:
+    """What retrievers and tools of a trace returned, else the context inside the prompt of a model call."""
+    returned = _returned(trace.spans)
+    if returned:
+        return returned
+    prompts = (context_in_prompt(span) for span in trace.spans if span.kind == "llm" and span.duplicate_of is None)
+    return next(filter(None, prompts), "")
+
+
+def context_in_prompt(record: SpanRecord) -> str:
+    """The part of a prompt that says it is the context; '' when none does."""
+    for name in _VARIABLES:
+        if isinstance(value := record.prompt_variables.get(name), str) and value:
+            return value
+    prompts = [
+        record.system_prompt or "",
+        *(message.content for message in record.input_messages if message.role == "user"),
+    ]
+    for prompt in reversed(prompts):
+        if "context" not in prompt[:_MAX_PROMPT_CHARACTERS].lower() and "<" not in prompt:
+            continue
+        marked = [found.group(2).strip() for found in _MARKED.finditer(prompt[:_MAX_PROMPT_CHARACTERS])]
+        if marked:
+            return "\n\n".join(filter(None, marked))
+        headed = _HEADED.search(prompt[:_MAX_PROMPT_CHARACTERS])
+        if headed and headed.group(1).strip():
+            return headed.group(1).strip()
+    return ""
+
+
+def _returned(spans: Iterable[SpanRecord]) -> str:
+    texts = dict.fromkeys(
+        text for span in spans if span.kind in _SOURCES and span.duplicate_of is None for text in _texts(span)
+    )
+    return "\n\n".join(texts)
+
+
+def _texts(span: SpanRecord) -> Iterator[str]:
+    if span.kind == "tool":
+        if outcome := rendering.tool_outcome(span):
+            yield f"{span.tool_name or span.name} returned: {outcome}"
+    else:
+        yield from (document.content for document in span.documents if document.content)
+
+
+def _below(span_id: str, trace: TraceRecord) -> list[SpanRecord]:
+    wanted: set[str] = set()
+    waiting = [span_id]
+    while waiting:
+        for child in trace.children.get(waiting.pop(), ()):
+            if child not in wanted:
+                wanted.add(child)
+                waiting.append(child)
+    return [span for span in trace.spans if span.span_id in wanted]

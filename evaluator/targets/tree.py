@@ -1,0 +1,148 @@
+"""The shape of a trace: order, children, and spans that are one and the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from evaluator.targets.record import MODEL_KINDS, SpanRecord
+
+Changes = dict[str, dict[str, Any]]
+"""Span id -> fields that change."""
+
+_SHARED_KINDS: Final = MODEL_KINDS | {"retriever"}
+_TRANSPARENT: Final = frozenset({"other", "chain"})
+_LOG_SPAN_NS: Final = 1_000_000
+"""A span as short as this that carries an answer is a note about a call that ended before it."""
+_MERGED: Final = ("request_model", "response_model", "provider", "usage", "cost_usd", "response_id")
+
+
+def in_start_order(records: Sequence[SpanRecord]) -> list[SpanRecord]:
+    """By start; of spans that start together the longer, which is the outer one, first."""
+    return sorted(records, key=lambda record: (record.start_ns, -record.duration_ns, record.span_id))
+
+
+def children_of(records: Sequence[SpanRecord]) -> dict[str, tuple[str, ...]]:
+    """Span id -> ids of its children.  '' -> roots, spans whose parent never came, and one span of every circle."""
+    known = {record.span_id for record in records}
+    found: dict[str, list[str]] = {}
+    for record in records:
+        parent = (
+            record.parent_span_id if record.parent_span_id in known and record.parent_span_id != record.span_id else ""
+        )
+        found.setdefault(parent, []).append(record.span_id)
+    reached = _reached(found, found.get("", []))
+    for record in records:
+        if record.span_id not in reached:
+            found[record.parent_span_id].remove(record.span_id)
+            found.setdefault("", []).append(record.span_id)
+            reached |= _reached(found, [record.span_id])
+    return {parent: tuple(children) for parent, children in found.items() if children}
+
+
+def _reached(children: Mapping[str, list[str]], start: Sequence[str]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        span_id = waiting.pop()
+        if span_id not in reached:
+            reached.add(span_id)
+            waiting.extend(children.get(span_id, ()))
+    return reached
+
+
+def duplicates(records: Sequence[SpanRecord], children: Mapping[str, tuple[str, ...]]) -> Changes:
+    """Spans that are the same call as another one, each with the id of the one that counts: the richer of the two.
+
+    A call inside a call of the same kind is one call; around several calls it is none.  A call without an answer and the
+    zero-length span beside it that brings the answer are one call, and so are calls with the same response id.
+    """
+    by_id = {record.span_id: record for record in records}
+    inner = _inner_calls(by_id, children)
+    changes: Changes = {}
+    for outer_id, inner_ids in inner.items():
+        outer = by_id[outer_id]
+        if len(inner_ids) == 1:
+            _settle(outer, by_id[inner_ids[0]], changes)
+        else:
+            changes[outer_id] = {
+                "duplicate_of": inner_ids[-1],
+                "usage": {},
+                "usage_aggregate": outer.usage,
+                "cost_usd": None,
+            }
+    _answered_beside(records, changes)
+    _same_response(records, changes)
+    return changes
+
+
+def _inner_calls(by_id: Mapping[str, SpanRecord], children: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """Call -> calls of its kind inside it, with nothing but steps in between."""
+    above: dict[str, tuple[str, str]] = {}
+    found: dict[str, list[str]] = {}
+    waiting = [(span_id, "", "") for span_id in reversed(children.get("", ()))]
+    while waiting:
+        span_id, kind_above, id_above = waiting.pop()
+        record = by_id[span_id]
+        if record.kind in _SHARED_KINDS:
+            if record.kind == kind_above:
+                found.setdefault(id_above, []).append(span_id)
+            kind_above, id_above = record.kind, span_id
+        elif record.kind not in _TRANSPARENT:
+            kind_above, id_above = "", ""
+        above[span_id] = (kind_above, id_above)
+        waiting.extend((child, kind_above, id_above) for child in reversed(children.get(span_id, ())))
+    return found
+
+
+def _settle(outer: SpanRecord, inner: SpanRecord, changes: Changes) -> None:
+    """Mark the poorer of two records of one call, and let the richer have what only the poorer knew."""
+    richer, poorer = (inner, outer) if _richness(inner) > _richness(outer) else (outer, inner)
+    if "duplicate_of" in changes.get(richer.span_id, {}) or "duplicate_of" in changes.get(poorer.span_id, {}):
+        return
+    changes.setdefault(poorer.span_id, {})["duplicate_of"] = richer.span_id
+    learned = {name: getattr(poorer, name) for name in _MERGED if not getattr(richer, name) and getattr(poorer, name)}
+    if learned:
+        own = changes.setdefault(richer.span_id, {})
+        own.update(learned)
+        own["filled"] = frozenset(learned) | richer.filled
+
+
+def _richness(record: SpanRecord) -> int:
+    said = 4 * bool(record.output_messages or record.documents) + 4 * bool(record.usage)
+    asked = 3 * bool(record.input_messages or record.input_texts or record.query) + 2 * any(
+        document.content for document in record.documents
+    )
+    return (
+        said
+        + asked
+        + bool(record.response_model)
+        + bool(record.request_model)
+        + bool(record.cost_usd)
+        + bool(record.error_message)
+    )
+
+
+def _answered_beside(records: Sequence[SpanRecord], changes: Changes) -> None:
+    calls = [
+        record for record in records if record.kind == "llm" and "duplicate_of" not in changes.get(record.span_id, {})
+    ]
+    notes = [record for record in calls if record.output_messages and record.duration_ns < _LOG_SPAN_NS]
+    for note in notes:
+        for call in calls:
+            if (
+                call is not note and not call.output_messages and call.status != "error" and call.start_ns <= note.start_ns
+                and call.parent_span_id == note.parent_span_id and call.request_model == note.request_model
+                and call.input_messages == note.input_messages and "duplicate_of" not in changes.get(call.span_id, {})
+            ):  # fmt: skip
+                _settle(call, note, changes)
+                break
+
+
+def _same_response(records: Sequence[SpanRecord], changes: Changes) -> None:
+    first: dict[str, SpanRecord] = {}
+    for record in records:
+        if record.kind == "llm" and record.response_id and "duplicate_of" not in changes.get(record.span_id, {}):
+            earlier = first.setdefault(record.response_id, record)
+            if earlier is not record and earlier.input_messages == record.input_messages:
+                _settle(earlier, record, changes)

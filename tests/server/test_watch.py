@@ -1,0 +1,56 @@
+"""`WatchResults` at its ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from running_front import a_span, an_evaluation, running_front
+
+from assay.client import AsyncClient, CallFailedError, ResultFilter
+from storage.clickhouse.client import Database
+from storage.model import Failure, Status
+
+
+async def test_a_stopping_server_sends_its_watchers_away_at_once(database: Database) -> None:
+    """With UNAVAILABLE and when to come again, not with a clean end that looks like `no more results`."""
+    async with asyncio.timeout(4.0):  # the grace is 5 s: nobody waits for it
+        async with running_front(database) as front:
+            client = AsyncClient(front.address)
+            watch = client.watch_results()
+            assert (await anext(watch)).result is None
+        with pytest.raises(CallFailedError) as ended:
+            await anext(watch)
+        await client.close()
+    assert (ended.value.code, ended.value.reason, ended.value.retry_seconds) == ("UNAVAILABLE", "SERVER_STOPPING", 1.0)
+
+
+async def test_a_watcher_that_goes_away_leaves_nothing_behind(database: Database) -> None:
+    """The stream ends cleanly on cancel: the server stops long before its grace is over."""
+    async with asyncio.timeout(4.0), running_front(database) as front, AsyncClient(front.address) as client:
+        for _ in range(10):
+            watch = client.watch_results()
+            await anext(watch)
+            await watch.aclose()
+
+
+async def test_a_watch_shows_only_what_its_filter_lets_through(database: Database) -> None:
+    """Failures of one metric, for an alert."""
+    wanted = an_evaluation(a_span(), Failure(code="JUDGE_TIMEOUT", message="no answer in 30 s"))
+    others = [an_evaluation(a_span()), an_evaluation(a_span(), metric="response_length")]
+    where = ResultFilter(metrics=("correctness",), statuses=(Status.FAILED,))
+    async with asyncio.timeout(20), running_front(database) as front, AsyncClient(front.address) as client:
+        watch = client.watch_results(where)
+        await anext(watch)
+        await front.results.append([*others, wanted])
+        seen = await anext(watch)
+        assert seen.result is not None
+        assert seen.result.result_id == str(wanted.evaluation_id)
+
+
+async def test_a_cursor_we_did_not_make_is_refused(database: Database) -> None:
+    """Junk is INVALID_ARGUMENT, not a watch from the beginning of time."""
+    async with running_front(database) as front, AsyncClient(front.address) as client:
+        with pytest.raises(CallFailedError) as refused:
+            await anext(client.watch_results(cursor="junk"))
+    assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "INVALID_PAGE_TOKEN")
