@@ -18,7 +18,7 @@ from evaluator.online.explanation import Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from evaluator.scoring.request import MetricRef, Target
-from evaluator.server import convert, convert_definitions
+from evaluator.server import convert_definitions, convert_targets
 from evaluator.server.enums import LEVEL_TO_PROTO, STATUS_TO_PROTO
 from evaluator.v1 import evaluator_pb2, metrics_pb2, rules_pb2
 from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
@@ -91,7 +91,7 @@ def evaluate(
     """`Evaluator.Evaluate`."""
     refs = [MetricRef(name=metric) if isinstance(metric, str) else metric for metric in metrics]
     request = evaluator_pb2.EvaluateRequest(
-        targets=[convert.target_to_proto(target) for target in targets],
+        targets=[convert_targets.target_to_proto(target) for target in targets],
         metrics=[metrics_pb2.MetricRef(name=ref.name, version=ref.version or 0) for ref in refs],
         reuse=reuse,
         request_id=request_id,
@@ -128,7 +128,7 @@ def watch_results(where: ResultFilter, cursor: str) -> Call[model.Watched]:
 
 def _filter(where: ResultFilter) -> evaluator_pb2.ResultFilter:
     message = evaluator_pb2.ResultFilter(
-        targets=[convert.target_ref_to_proto(ref) for ref in where.targets],
+        targets=[convert_targets.target_ref_to_proto(ref) for ref in where.targets],
         metrics=where.metrics,
         levels=[LEVEL_TO_PROTO[level] for level in where.levels],
         statuses=[STATUS_TO_PROTO[status] for status in where.statuses],
@@ -145,7 +145,7 @@ def _filter(where: ResultFilter) -> evaluator_pb2.ResultFilter:
 
 def explain(rule: str, target: TargetRef) -> Call[list[Explanation]]:
     """`Evaluator.Explain`."""
-    request = evaluator_pb2.ExplainRequest(rule=rule, target=convert.target_ref_to_proto(target))
+    request = evaluator_pb2.ExplainRequest(rule=rule, target=convert_targets.target_ref_to_proto(target))
     return Call(service="Evaluator", method="Explain", request=request, read=_explanations)
 
 

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explanation import Explanation
 from evaluator.online.record import RuleRecord
-from evaluator.server import convert, convert_definitions
+from evaluator.server import convert, convert_definitions, convert_targets
 from evaluator.server.enums import (
     DECISION_FROM_PROTO,
     KIND_FROM_PROTO,
@@ -143,7 +143,7 @@ def result(message: evaluator_pb2.Result) -> Result:
     """A result off the wire."""
     return Result(
         result_id=message.result_id,
-        target=convert.target_ref(message.target, "result.target"),
+        target=convert_targets.target_ref(message.target, "result.target"),
         metric=message.metric,
         metric_version=message.metric_version,
         status=STATUS_FROM_PROTO[message.status],

@@ -1,4 +1,4 @@
-"""Targets, requests and results: proto <-> domain.  What a caller may get wrong is refused with the field's path."""
+"""Requests and results: proto <-> domain.  What a caller may get wrong is refused with the field's path."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from evaluator.online.explanation import Explanation
-from evaluator.scoring.request import Answer, EvaluationRequest, InlineTarget, MetricRef, Pending, Target
+from evaluator.scoring.request import Answer, EvaluationRequest, InlineTarget, MetricRef, Pending
+from evaluator.server import convert_targets
 from evaluator.server.enums import (
     DECISION_TO_PROTO,
     KIND_TO_PROTO,
@@ -24,7 +24,7 @@ from evaluator.server.enums import (
 )
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
-from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score, TargetRef, Usage
+from storage.model import Abstention, Evaluation, Failure, Purpose, Score, Usage
 from storage.ports import ResultFilter
 
 E = TypeVar("E")
@@ -34,108 +34,6 @@ MAX_WAIT_SECONDS = 3600.0
 DEADLINE_MARGIN_SECONDS = 0.5
 """Kept of a call's deadline, so that the answer arrives before it."""
 HINT_SPREAD_NS = 600 * 10**9
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Targets
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def target_ref(message: pb.TargetRef, field: str) -> TargetRef:
-    """A reference.
-
-    Raises:
-        InvalidRequest: None is set, or an id is malformed.
-    """
-    match message.WhichOneof("ref"):
-        case "span":
-            return _ref(f"{field}.span", Level.SPAN, message.span)
-        case "trace":
-            return _ref(f"{field}.trace", Level.TRACE, message.trace)
-        case "session":
-            return _ref(f"{field}.session", Level.SESSION, message.session)
-        case _:
-            raise InvalidRequest(field, "set one of span, trace, session")
-
-
-def _ref(field: str, level: Level, ids: pb.SpanRef | pb.TraceRef | pb.SessionRef) -> TargetRef:
-    try:
-        return TargetRef(level=level, **{item.name: value for item, value in ids.ListFields()})
-    except ValueError as error:
-        raise InvalidRequest(field, str(error)) from None
-
-
-def target_ref_to_proto(ref: TargetRef) -> pb.TargetRef:
-    """Inverse of `target_ref`."""
-    match ref.level:
-        case Level.SPAN:
-            return pb.TargetRef(span=pb.SpanRef(trace_id=ref.trace_id, span_id=ref.span_id))
-        case Level.TRACE:
-            return pb.TargetRef(trace=pb.TraceRef(trace_id=ref.trace_id))
-        case Level.SESSION:
-            return pb.TargetRef(session=pb.SessionRef(session_id=ref.session_id))
-
-
-def _target(message: pb.Target, field: str) -> Target:
-    match message.WhichOneof("target"):
-        case "span":
-            return _ref(f"{field}.span", Level.SPAN, message.span)
-        case "trace":
-            return _ref(f"{field}.trace", Level.TRACE, message.trace)
-        case "session":
-            return _ref(f"{field}.session", Level.SESSION, message.session)
-        case "inline":
-            return _inline(message.inline, f"{field}.inline")
-        case _:
-            raise InvalidRequest(field, "set one of span, trace, session, inline")
-
-
-def target_to_proto(target: Target) -> pb.Target:
-    """What a caller asks for, as it is sent.
-
-    Raises:
-        google.protobuf.message.DecodeError: An inline target is not OTLP.
-    """
-    ref = target_ref_to_proto(target.ref if isinstance(target, InlineTarget) else target)
-    if not isinstance(target, InlineTarget):
-        match ref.WhichOneof("ref"):
-            case "span":
-                return pb.Target(span=ref.span)
-            case "trace":
-                return pb.Target(trace=ref.trace)
-            case _:
-                return pb.Target(session=ref.session)
-    inline = pb.InlineTarget(resource_spans=ExportTraceServiceRequest.FromString(target.otlp).resource_spans)
-    if ref.WhichOneof("ref") == "trace":
-        inline.trace.CopyFrom(ref.trace)
-    else:
-        inline.span.CopyFrom(ref.span)
-    return pb.Target(inline=inline)
-
-
-def _inline(message: pb.InlineTarget, field: str) -> InlineTarget:
-    if message.store:
-        raise InvalidRequest(f"{field}.store", "must be false: keeping inline targets is not offered yet")
-    otlp = ExportTraceServiceRequest(resource_spans=message.resource_spans)
-    match message.WhichOneof("scored"):
-        case "span":
-            ref = _ref(f"{field}.span", Level.SPAN, message.span)
-        case "trace":
-            ref = _ref(f"{field}.trace", Level.TRACE, message.trace)
-        case _:
-            ref = _only_span(otlp, field)
-    return InlineTarget(ref=ref, otlp=otlp.SerializeToString())
-
-
-def _only_span(otlp: ExportTraceServiceRequest, field: str) -> TargetRef:
-    spans = [span for resource in otlp.resource_spans for scope in resource.scope_spans for span in scope.spans]
-    if len(spans) != 1:
-        raise InvalidRequest(field, f"holds {len(spans)} spans: set span or trace to say what is scored")
-    (span,) = spans
-    try:
-        return TargetRef(level=Level.SPAN, trace_id=span.trace_id.hex(), span_id=span.span_id.hex())
-    except ValueError as error:
-        raise InvalidRequest(f"{field}.resource_spans", str(error)) from None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -183,7 +81,9 @@ def evaluation_request(message: pb.EvaluateRequest, *, remaining_seconds: float 
         if metric.version < 0:
             raise InvalidRequest(f"metrics[{number}].version", f"must not be negative, got {metric.version}")
     return EvaluationRequest(
-        targets=tuple(_target(target, f"targets[{number}]") for number, target in enumerate(message.targets)),
+        targets=tuple(
+            convert_targets.target(target, f"targets[{number}]") for number, target in enumerate(message.targets)
+        ),
         metrics=tuple(MetricRef(name=metric.name, version=metric.version or None) for metric in message.metrics),
         origin=request_id(message.request_id) or str(uuid.uuid4()),
         wait_seconds=_wait_seconds(message, remaining_seconds),
@@ -223,7 +123,9 @@ def result_filter(message: pb.ResultFilter) -> ResultFilter:
         InvalidRequest: A field is malformed.
     """
     return ResultFilter(
-        targets=tuple(target_ref(ref, f"filter.targets[{number}]") for number, ref in enumerate(message.targets)),
+        targets=tuple(
+            convert_targets.target_ref(ref, f"filter.targets[{number}]") for number, ref in enumerate(message.targets)
+        ),
         metrics=tuple(message.metrics),
         levels=_members("filter.levels", LEVEL_FROM_PROTO, message.levels),
         statuses=_members("filter.statuses", STATUS_FROM_PROTO, message.statuses),
@@ -267,7 +169,7 @@ def result_to_proto(answer: Answer) -> pb.Result:
     """A result, final or not."""
     result = pb.Result(
         result_id=str(answer.evaluation_id),
-        target=target_ref_to_proto(answer.target),
+        target=convert_targets.target_ref_to_proto(answer.target),
         metric=answer.metric,
         metric_version=answer.metric_version,
         status=STATUS_TO_PROTO[answer.status],

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluator.online.explanation import Explaining
 from evaluator.scoring.request import InlineTarget, Scoring
-from evaluator.server import convert, pages
+from evaluator.server import convert, convert_targets, pages
 from evaluator.server.errors import InvalidRequest, ResultNotFound, ServerStopping
 from evaluator.server.ports import Computing
 from evaluator.v1 import evaluator_pb2 as pb
@@ -36,12 +36,16 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         results: Results,
         explaining: Explaining,
         stopping: asyncio.Event,
+        poll_seconds: float = POLL_SECONDS,
+        idle_polls: int = IDLE_POLLS,
     ) -> None:
         self._scoring = scoring
         self._computing = computing
         self._results = results
         self._explaining = explaining
         self._stopping = stopping
+        self._poll_seconds = poll_seconds
+        self._idle_polls = idle_polls
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
         """See the proto, here and below."""
@@ -86,7 +90,7 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         yield pb.WatchResultsResponse(cursor=pages.result_token(_WATCH, cursor))
         idle_polls = 0
         while not self._stopping.is_set():
-            safe = await self._results.cursor_now() if idle_polls == IDLE_POLLS else None
+            safe = await self._results.cursor_now() if idle_polls == self._idle_polls else None
             found = await self._results.arrived(where, after=cursor, limit=WATCH_BATCH)
             for evaluation in found:
                 cursor = _cursor_of(evaluation)
@@ -104,12 +108,14 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         if not request.rule:
             raise InvalidRequest("rule", "is required")
-        explanations = await self._explaining.explain(request.rule, convert.target_ref(request.target, "target"))
+        explanations = await self._explaining.explain(
+            request.rule, convert_targets.target_ref(request.target, "target")
+        )
         return pb.ExplainResponse(explanations=[convert.explanation_to_proto(one) for one in explanations])
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(self._poll_seconds):
                 await self._stopping.wait()
         except TimeoutError:
             pass

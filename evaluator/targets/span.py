@@ -31,9 +31,9 @@ def record_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> SpanRecord:
         content = Content(rows, lookup, kind)
     facts = Facts(rows, lookup, kind)
     return SpanRecord(
-        trace_id=span.trace_id, span_id=span.span_id, parent_span_id=span.parent_span_id, name=span.name, scope=span.scope_name,
-        service_name=span.service_name, start_ns=span.start_ns, duration_ns=span.duration_ns, kind=kind,
-        **_said(kind, content, facts, lookup),
+        trace_id=span.trace_id, span_id=span.span_id, parent_span_id=span.parent_span_id, name=span.name,
+        scope=span.scope_name, service_name=span.service_name, start_ns=span.start_ns,
+        duration_ns=span.duration_ns, kind=kind, **_said(kind, content, facts, lookup),
         **_known(kind, facts, lookup),
     )  # fmt: skip
 

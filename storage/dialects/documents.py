@@ -13,8 +13,9 @@ from storage.dialects.values import as_number, decode
 MAX_DOCUMENTS: Final = 10_000
 _MAX_DEPTH: Final = 6
 _LISTS: Final = (
-    "documents", "docs", "outputs", "output", "results", "matches", "retrieved_documents", "retrieved_contexts", "contexts",
-    "chunks", "nodes", "source_nodes", "passages", "hits", "items", "points", "retrievalResults", "data", "value", "content",
+    "documents", "docs", "outputs", "output", "results", "matches", "retrieved_documents", "retrieved_contexts",
+    "contexts", "chunks", "nodes", "source_nodes", "passages", "hits", "items", "points", "retrievalResults",
+    "data", "value", "content",
 )  # fmt: skip
 _TEXTS: Final = (
     "content",

@@ -16,8 +16,8 @@ _EMPTY: Final[Mapping[str, str]] = {}
 _NOT_CONTENT: Final = ("token", "cost", "usage", "price", "count", "mime", "vector")
 """Parts of keys under which no content stands, whatever their last part says."""
 _CONTENT_FIELDS: Final = frozenset({
-    "input_messages", "output_messages", "input", "output", "tool_arguments", "tool_result", "query", "documents", "input_texts",
-    "system_prompt",
+    "input_messages", "output_messages", "input", "output", "tool_arguments", "tool_result", "query", "documents",
+    "input_texts", "system_prompt",
 })  # fmt: skip
 _OUTPUT_WORDS: Final = ("output", "response", "completion", "result", "answer", "choices")
 _INPUT_WORDS: Final = ("input", "request", "prompt", "query", "question", "argument")

@@ -23,8 +23,8 @@ ROLES: Final[Mapping[str, str]] = {
 """Lower-case spelling of a role, a message class or an event name -> role."""
 
 _CALL_TYPES: Final = frozenset({
-    "tool_call", "tool_use", "tool-call", "function_call", "toolcall", "server_tool_use", "server_tool_call", "mcp_call",
-    "custom_tool_call", "functioncall", "builtin-tool-call", "dynamic-tool", "mcp_tool_use",
+    "tool_call", "tool_use", "tool-call", "function_call", "toolcall", "server_tool_use", "server_tool_call",
+    "mcp_call", "custom_tool_call", "functioncall", "builtin-tool-call", "dynamic-tool", "mcp_tool_use",
 })  # fmt: skip
 _RESULT_TYPES: Final = frozenset({
     "tool_call_response", "tool_result", "tool-result", "function_call_output", "tool-return", "function_response",
@@ -33,8 +33,8 @@ _RESULT_TYPES: Final = frozenset({
 })  # fmt: skip
 _REASONING_TYPES: Final = frozenset({"reasoning", "thinking", "thought", "reasoning_text", "summary_text"})
 _MEDIA_TYPES: Final = frozenset({
-    "blob", "uri", "file", "image", "image_url", "input_image", "audio", "input_audio", "input_file", "document", "video",
-    "image-url", "audio-url", "document-url", "video-url", "binary", "media", "output_image", "video_url",
+    "blob", "uri", "file", "image", "image_url", "input_image", "audio", "input_audio", "input_file", "document",
+    "video", "image-url", "audio-url", "document-url", "video-url", "binary", "media", "output_image", "video_url",
 })  # fmt: skip
 _WITHHELD_CALLS: Final = ("toolUse", "functionCall", "function_call", "tool_call", "toolCall")
 _WITHHELD_RESULTS: Final = ("toolResult", "functionResponse", "function_response", "tool_call_result", "tool_result")

@@ -26,12 +26,12 @@ MAX_MESSAGES: Final = 20_000
 
 _PACKED: Final[Mapping[Side, tuple[str, ...]]] = {
     "input": (
-        "messages", "input_messages", "contents", "inputs", "input", "request", "request_data", "chat_history", "history",
-        "prompt_messages", "prompt", "prompts", "body", "state",
+        "messages", "input_messages", "contents", "inputs", "input", "request", "request_data", "chat_history",
+        "history", "prompt_messages", "prompt", "prompts", "body", "state",
     ),
     "output": (
-        "choices", "generations", "candidates", "replies", "output_messages", "output", "outputs", "message", "response",
-        "response_data", "messages", "content", "update", "result", "data", "body",
+        "choices", "generations", "candidates", "replies", "output_messages", "output", "outputs", "message",
+        "response", "response_data", "messages", "content", "update", "result", "data", "body",
     ),
 }  # fmt: skip
 """Keys under which a message list stands inside an object, by side, most telling first."""
@@ -69,13 +69,13 @@ def _messages(value: object, side: Side, depth: int) -> list[Message]:
 
 def _listed(values: list[object], side: Side, depth: int) -> list[Message]:
     if all(isinstance(item, list) for item in values):
-        pairs = [_pair(item) for item in values[:MAX_MESSAGES]]
-        if all(pair is not None for pair in pairs):
-            return [pair for pair in pairs if pair is not None]
+        pairs = [pair for item in values[:MAX_MESSAGES] if (pair := _pair(item)) is not None]
+        if len(pairs) == len(values[:MAX_MESSAGES]):
+            return pairs
         return _messages(values[0], side, depth + 1)  # a batch: the first conversation is the one that was sent
     if all(isinstance(item, str) for item in values):
-        read = [message_of_repr(item) for item in values[:MAX_MESSAGES] if isinstance(item, str)]
-        return [message for message in read if message is not None]
+        shown = (message_of_repr(item) for item in values[:MAX_MESSAGES] if isinstance(item, str))
+        return [message for message in shown if message is not None]
     found: list[Message] = []
     loose = Parts()
     for item in values[:MAX_MESSAGES]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from storage.dialects.table import KindRule, keys_of, table
 
@@ -40,8 +41,30 @@ def _unless_withheld(expression: str) -> str:
 
 def _kind() -> str:
     """Rules in order; the first that answers.  `other` is stored as ''."""
-    answers = [answer for rule in table().kind_rules for answer in _answers(rule)]
+    answers: list[str] = []
+    for plain, rules in itertools.groupby(table().kind_rules, key=_is_plain):
+        if plain:
+            answers.append(_any_word([rule.key for rule in rules]))
+        else:
+            answers.extend(answer for rule in rules for answer in _answers(rule))
     return f"arrayMap(kind -> if(kind = 'other', '', kind), [firstNonDefault({', '.join(answers)})])[1]"
+
+
+def _is_plain(rule: KindRule) -> bool:
+    """Whether a rule looks one attribute up in the common vocabulary and asks nothing else."""
+    return rule == KindRule(key=rule.key) and "*" not in rule.key
+
+
+def _any_word(keys: Sequence[str]) -> str:
+    """First kind that the values of these attributes spell."""
+    words = {word: kind for word, kind in table().kind_words.items() if kind}
+    values = ", ".join(_attribute("SpanAttributes", key) for key in keys)
+    looked_up = f"transform({_spelled('value')}, [{_list(words)}], [{_list(words.values())}], '')"
+    return f"arrayFirst(kind -> kind != '', arrayMap(value -> {looked_up}, [{values}]))"
+
+
+def _spelled(value: str) -> str:
+    return f"trim(BOTH '\"' FROM lower({value}))"
 
 
 def _answers(rule: KindRule) -> Iterator[str]:
@@ -79,9 +102,9 @@ def _looked_up(rule: KindRule) -> str:
         ]
         default = rule.endings.get("", "")
         return f"if({value} = '', '', multiIf({', '.join(endings)}, {_quoted(default)}))"
-    words = {word: kind for word, kind in {**table().kind_words, **rule.values}.items() if kind}
-    spelled = f"trim(BOTH '\"' FROM lower({value}))"
-    return f"transform({spelled}, [{_list(words)}], [{_list(words.values())}], '')"
+    own = {word: kind for word, kind in rule.values.items() if kind}
+    common = _any_word([rule.key])
+    return f"firstNonDefault(transform({_spelled(value)}, [{_list(own)}], [{_list(own.values())}], ''), {common})" if own else common
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -13,19 +13,19 @@ from storage.dialects.values import decode, encode
 _MAX_DEPTH: Final = 8
 _TELLING: Final[Mapping[Side, tuple[str, ...]]] = {
     "input": (
-        "question", "query", "user_input", "user_message", "user_prompt", "query_str", "user_query", "input_value", "input_str",
-        "message", "prompt", "input", "inputs", "user_msg", "text", "task", "topic", "request", "content", "search_query",
-        "query_bundle", "new_message", "q",
+        "question", "query", "user_input", "user_message", "user_prompt", "query_str", "user_query", "input_value",
+        "input_str", "message", "prompt", "input", "inputs", "user_msg", "text", "task", "topic", "request",
+        "content", "search_query", "query_bundle", "new_message", "q",
     ),
     "output": (
-        "answer", "final_output", "final_answer", "output", "outputs", "response", "result", "completion", "text", "content",
-        "output_text", "message", "generated_text", "reply", "raw", "value", "summary",
+        "answer", "final_output", "final_answer", "output", "outputs", "response", "result", "completion", "text",
+        "content", "output_text", "message", "generated_text", "reply", "raw", "value", "summary",
     ),
 }  # fmt: skip
 """Keys that name the question or the answer among others, most telling first."""
 _NOISE: Final = frozenset({
-    "tags", "metadata", "config", "callbacks", "run_manager", "run_id", "name", "streaming_callback", "generation_kwargs",
-    "tools", "hook_context", "color", "verbose", "stop", "session_id", "thread_id",
+    "tags", "metadata", "config", "callbacks", "run_manager", "run_id", "name", "streaming_callback",
+    "generation_kwargs", "tools", "hook_context", "color", "verbose", "stop", "session_id", "thread_id",
 })  # fmt: skip
 """Keys that frameworks add beside the arguments of a call."""
 

@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 from running_front import PreparedExplaining
 
-from assay.client import AsyncClient, CallFailedError, InlineTarget, Level, MetricRef, Status, TargetRef
+from assay.client import AsyncClient, CallFailedError, InlineTarget, Level, MetricRef, ResultFilter, Status, TargetRef
 from evaluator.judges.choose import Judges
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import builtin_metrics
@@ -141,11 +141,13 @@ async def test_what_is_not_ready_in_time_goes_on_and_is_there_later(real: Real) 
     """A slow judge: `computing` now, the score by the same id afterwards."""
     target, otlp = a_chat("Paris")
     await real.store(otlp)
-    (pending,) = await real.client.evaluate([target], ["correctness"], wait_seconds=0.0)
-    assert pending.status is Status.COMPUTING
     async with asyncio.timeout(20):
-        while (result := await real.client.get_result(pending.result_id)).status is Status.COMPUTING:
-            await asyncio.sleep(0.01)
+        watch = real.client.watch_results(ResultFilter(targets=(target,)))
+        await anext(watch)
+        (pending,) = await real.client.evaluate([target], ["correctness"], wait_seconds=0.0)
+        assert pending.status is Status.COMPUTING
+        await anext(watch)
+    result = await real.client.get_result(pending.result_id)
     assert (result.status, result.result_id) == (Status.SUCCESS, pending.result_id)
 
 

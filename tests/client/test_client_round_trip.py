@@ -165,6 +165,19 @@ async def test_an_unreachable_service_is_an_error_of_the_client(front: Front) ->
     assert (failed.value.code, failed.value.reason) == ("UNAVAILABLE", "")
 
 
+async def test_a_store_that_is_away_is_worth_a_retry() -> None:
+    """The caller learns that it is not its fault, and when to come again."""
+    nowhere = Database("http://127.0.0.1:1/assay")  # never connected
+    async with running_front(nowhere) as front, AsyncClient(front.address, timeout_seconds=20.0) as client:
+        with pytest.raises(CallFailedError) as failed:
+            await client.get_rule("x")
+    assert (failed.value.code, failed.value.reason, failed.value.retry_seconds) == (
+        "UNAVAILABLE",
+        "STORAGE_UNAVAILABLE",
+        1.0,
+    )
+
+
 async def test_a_metric_lives_from_creation_to_deletion(client: AsyncClient) -> None:
     """Create, read by both names, edit one field, list versions, delete."""
     name = a_name()

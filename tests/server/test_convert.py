@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from evaluator.scoring.request import EvaluationRequest, InlineTarget, MetricRef
-from evaluator.server import convert
+from evaluator.server import convert, convert_targets
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
 from storage.model import Level, TargetRef
@@ -51,8 +51,8 @@ STORED = {"span": {"traceId": TRACE_ID, "spanId": SPAN_ID}}
 def test_a_reference_is_read_and_written(target: object, ref: TargetRef) -> None:
     """All three levels, both ways."""
     assert parsed(target).targets == (ref,)
-    assert convert.target_ref(convert.target_ref_to_proto(ref), "target") == ref
-    assert json_format.MessageToDict(convert.target_to_proto(ref)) == target
+    assert convert_targets.target_ref(convert_targets.target_ref_to_proto(ref), "target") == ref
+    assert json_format.MessageToDict(convert_targets.target_to_proto(ref)) == target
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_inline_target_survives_the_wire() -> None:
     otlp = ExportTraceServiceRequest(resource_spans=[resource_spans("chat", "tool")]).SerializeToString()
     for ref in (SPAN_REF, TargetRef(level=Level.TRACE, trace_id=TRACE_ID)):
         target = InlineTarget(ref=ref, otlp=otlp)
-        message = pb.EvaluateRequest(targets=[convert.target_to_proto(target)])
+        message = pb.EvaluateRequest(targets=[convert_targets.target_to_proto(target)])
         message.metrics.add(name="correctness")
         assert convert.evaluation_request(message, remaining_seconds=None).targets == (target,)
 
@@ -127,7 +127,7 @@ def test_the_answer_comes_before_the_deadline(
 @pytest.mark.parametrize("wait", [Duration(seconds=-1), Duration(seconds=3601)])
 def test_a_wait_below_zero_or_above_an_hour_is_refused(wait: Duration) -> None:
     """Said, not silently cut."""
-    message = pb.EvaluateRequest(targets=[convert.target_to_proto(SPAN_REF)], wait=wait)
+    message = pb.EvaluateRequest(targets=[convert_targets.target_to_proto(SPAN_REF)], wait=wait)
     message.metrics.add(name="correctness")
     with pytest.raises(InvalidRequest, match="wait: must be 0 s to 3600 s"):
         convert.evaluation_request(message, remaining_seconds=None)
@@ -157,7 +157,7 @@ def test_time_hints_count_only_when_they_agree() -> None:
         message.metrics.add(name="correctness")
         for second in seconds:
             target = message.targets.add()
-            target.CopyFrom(convert.target_to_proto(SPAN_REF))
+            target.CopyFrom(convert_targets.target_to_proto(SPAN_REF))
             if second is not None:
                 target.approximate_start_time.CopyFrom(Timestamp(seconds=second))
         return convert.evaluation_request(message, remaining_seconds=None).time_hint_ns
@@ -211,7 +211,7 @@ def test_a_time_beyond_the_calendar_is_refused() -> None:
     """Timestamps reach further than the calendar."""
     with pytest.raises(InvalidRequest, match=r"filter\.end_time"):
         convert.result_filter(pb.ResultFilter(end_time=Timestamp(seconds=2**62)))
-    request = pb.EvaluateRequest(targets=[convert.target_to_proto(SPAN_REF)])
+    request = pb.EvaluateRequest(targets=[convert_targets.target_to_proto(SPAN_REF)])
     request.metrics.add(name="correctness")
     request.targets[0].approximate_start_time.seconds = 2**62
     with pytest.raises(InvalidRequest, match=r"targets\[0\]\.approximate_start_time"):

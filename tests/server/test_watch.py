@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from running_front import a_span, an_evaluation, running_front
+from running_front import PreparedExplaining, PreparedScoring, a_span, an_evaluation, running_front
 
 from assay.client import AsyncClient, CallFailedError, ResultFilter
+from evaluator.server.convert_targets import target_ref_to_proto
+from evaluator.server.evaluator import EvaluatorServicer
+from evaluator.v1 import evaluator_pb2 as pb
 from storage.clickhouse.client import Database
+from storage.clickhouse.results import ClickHouseResults
 from storage.model import Failure, Status
 
 
@@ -54,3 +58,31 @@ async def test_a_cursor_we_did_not_make_is_refused(database: Database) -> None:
         with pytest.raises(CallFailedError) as refused:
             await anext(client.watch_results(cursor="junk"))
     assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "INVALID_PAGE_TOKEN")
+
+
+async def test_the_cursor_of_a_quiet_watch_moves_on_and_nothing_is_lost(database: Database) -> None:
+    """A filter that lets little through must not make every poll read further back; hence cursors without results."""
+    target = a_span()
+    results = ClickHouseResults(database)
+    await results.append([an_evaluation(a_span())])
+    scoring = PreparedScoring()
+    servicer = EvaluatorServicer(
+        scoring=scoring,
+        computing=scoring,
+        results=results,
+        explaining=PreparedExplaining(),
+        stopping=asyncio.Event(),
+        poll_seconds=0.001,
+        idle_polls=2,
+    )
+    where = pb.ResultFilter(targets=[target_ref_to_proto(target)])
+    watch = servicer.WatchResults(pb.WatchResultsRequest(filter=where), None)
+    async with asyncio.timeout(20):
+        cursors = [(await anext(watch)).cursor for _ in range(3)]
+        wanted = an_evaluation(target)
+        await results.append([wanted])
+        message = await anext(watch)
+        while not message.HasField("result"):
+            message = await anext(watch)
+    assert len(set(cursors)) == 3
+    assert message.result.result_id == str(wanted.evaluation_id)
