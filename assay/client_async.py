@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TypeVar
@@ -75,7 +75,7 @@ class AsyncClient:
         """Results, newest first, page after page."""
         return self._pages(calls.list_results(where))
 
-    def watch_results(self, where: ResultFilter = EVERYTHING, *, cursor: str = "") -> AsyncIterator[Watched]:
+    def watch_results(self, where: ResultFilter = EVERYTHING, *, cursor: str = "") -> AsyncGenerator[Watched, None]:
         """Results as they are stored, from now or from a cursor; ends when the iterator is closed."""
         return self._stream(calls.watch_results(where, cursor))
 
@@ -156,7 +156,7 @@ class AsyncClient:
                 return
             listing.request.page_token = page.next_page_token
 
-    async def _stream(self, call: calls.Call[R]) -> AsyncIterator[R]:
+    async def _stream(self, call: calls.Call[R]) -> AsyncGenerator[R, None]:
         messages = getattr(self._stubs[call.service], call.method)(call.request)
         try:
             async for message in messages:

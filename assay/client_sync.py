@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TypeVar
@@ -75,7 +75,7 @@ class Client:
         """Results, newest first, page after page."""
         return self._pages(calls.list_results(where))
 
-    def watch_results(self, where: ResultFilter = EVERYTHING, *, cursor: str = "") -> Iterator[Watched]:
+    def watch_results(self, where: ResultFilter = EVERYTHING, *, cursor: str = "") -> Generator[Watched, None, None]:
         """Results as they are stored, from now or from a cursor; ends when the iterator is closed."""
         return self._stream(calls.watch_results(where, cursor))
 
@@ -155,7 +155,7 @@ class Client:
                 return
             listing.request.page_token = page.next_page_token
 
-    def _stream(self, call: calls.Call[R]) -> Iterator[R]:
+    def _stream(self, call: calls.Call[R]) -> Generator[R, None, None]:
         messages = getattr(self._stubs[call.service], call.method)(call.request)
         try:
             for message in messages:

@@ -108,7 +108,7 @@ def run_demo(settings: Settings, *, keep: bool, as_json: bool) -> None:
                 say("   fixed rule. The path is real, the verdicts are not. A real judge: see the end.")
             else:
                 say(f"   Judge: {judge.model}.")
-            outcome = _walk(found, chosen, say)
+            outcome = _walk(found, chosen, say, ready_seconds=seconds)
             outcome["seconds"] = round(time.monotonic() - started, 1)
             if as_json:
                 print(json.dumps(outcome, indent=2))
@@ -117,7 +117,7 @@ def run_demo(settings: Settings, *, keep: bool, as_json: bool) -> None:
                 threading.Event().wait() if as_json else _stay(tree)
 
 
-def _walk(found: dict[str, Any], settings: Settings, say: _Voice) -> dict[str, Any]:
+def _walk(found: dict[str, Any], settings: Settings, say: _Voice, *, ready_seconds: float) -> dict[str, Any]:
     """The path itself: rule, spans in, scores out."""
     began = datetime.now(UTC)
     with Client(found["grpc"]) as client:
@@ -132,10 +132,10 @@ def _walk(found: dict[str, Any], settings: Settings, say: _Voice) -> dict[str, A
         results = _await_results(client, trace_ids, since=began)
         verdicts = [result for result in results if result.metric == "correctness" and result.value is not None]
         rest = [result for result in results if result.value is None]
-        say(
-            f"4. The rule made {len(results)} results: {len(results) - len(rest)} scores, {len(verdicts)} of them by the judge,"
-        )
+        scores = len(results) - len(rest)
+        say(f"4. The rule made {len(results)} results: {scores} scores ({len(verdicts)} by the judge),")
         say(f"   and {len(rest)} abstentions or failures, which are stored as such and never as 0: {_reasons(rest)}.")
+        first_score = min(result.insert_time for result in results if result.insert_time)
         asked = _ask(client, trace_ids[-1])
         say(f"5. Asked over gRPC: correctness of trace {trace_ids[-1][:8]}… = {asked.value} ({asked.label}).")
     rows = asyncio.run(_query(found, BY_SERVICE, wait_for=len(verdicts)))
@@ -147,6 +147,7 @@ def _walk(found: dict[str, Any], settings: Settings, say: _Voice) -> dict[str, A
         "endpoints": {key: found[key] for key in ("otlp_grpc", "otlp_http", "grpc", "clickhouse_http", "database")},
         "judge": settings.judge_model,
         "results": len(results),
+        "first_score_seconds": round((first_score - began).total_seconds() + ready_seconds, 1),
         "asked": {"trace_id": trace_ids[-1], "metric": "correctness", "value": asked.value, "label": asked.label},
         "by_service": rows,
         "worst": worst,

@@ -18,8 +18,8 @@ from typing import IO, Any, Self
 from assay.roles.process import to_wire
 from assay.settings import Settings
 from storage.clickhouse.engine_config import ANALYST_USER, write_private
-from storage.clickhouse.server import EmbeddedServer
-from storage.errors import EngineFailed
+from storage.clickhouse.server import EmbeddedServer, require_writable
+from storage.errors import DataDirectoryInUse, EngineFailed
 
 log = logging.getLogger(__name__)
 
@@ -130,12 +130,14 @@ class ProcessTree:
         self._evaluator = Child(name="evaluator", module="assay.roles.evaluator")
         self._server_pause = FIRST_PAUSE_SECONDS
         self._retry_at: dict[str, float] = {}
+        self._announced = False
 
     @property
     def _children(self) -> tuple[Child, Child]:
         return self._exporter, self._evaluator
 
     def __enter__(self) -> Self:
+        require_writable(self._settings.data_dir)
         try:
             for child in self._children:  # they import while ClickHouse starts
                 child.launch(self._stderr)
@@ -201,7 +203,7 @@ class ProcessTree:
         return self._settings.data_dir / "endpoints.json"
 
     def _write_endpoints(self) -> None:
-        self._settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._announced = True
         write_private(self._endpoints_file, json.dumps(self.endpoints(), indent=2) + "\n")
 
     def supervise(self, stopping: Callable[[float], bool]) -> None:
@@ -220,7 +222,7 @@ class ProcessTree:
         log.error("restarting", extra={"process_name": "clickhouse", "log": str(server.log)})
         try:
             server.start()
-        except EngineFailed as error:
+        except (EngineFailed, DataDirectoryInUse) as error:
             log.error("restart_failed", extra={"process_name": "clickhouse", "reason": str(error)})
             self._server_pause = self._postpone("clickhouse", self._server_pause)
             return False
@@ -271,4 +273,5 @@ class ProcessTree:
             child.wait(limit - time.monotonic())
         if self._server is not None:
             self._server.stop()
-        self._endpoints_file.unlink(missing_ok=True)
+        if self._announced:  # else it is another installation's, which this one was refused for
+            self._endpoints_file.unlink(missing_ok=True)

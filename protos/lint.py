@@ -1,4 +1,4 @@
-"""House rules of the protos (AIP-140, -155, -158, -192): `lint.py [FOLDER]` prints what breaks one and exits 1.
+"""House rules of the protos (AIP-140, -155, -158, -192): `-m protos.lint [FOLDER]` prints what breaks one and exits 1.
 
 Every element has a comment; enums begin with `*_UNSPECIFIED`; times are named `*_time`; lists are paged; calls that
 change something take a `request_id`; an rpc `Do` takes a `DoRequest`.
@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from generate import described
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -20,6 +19,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
     ServiceDescriptorProto,
 )
+
+from protos.generate import described
 
 PASCAL = re.compile(r"[A-Z][A-Za-z0-9]*")
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

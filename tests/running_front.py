@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from evaluator.errors import RuleNotFound
 from evaluator.metrics.catalogue import builtin_metrics
@@ -95,7 +96,7 @@ def a_span() -> TargetRef:
     return TargetRef(level=Level.SPAN, trace_id=uuid.uuid4().hex, span_id=uuid.uuid4().hex[:16])
 
 
-def an_evaluation(target: TargetRef, outcome: Outcome = HALF, **other: object) -> Evaluation:
+def an_evaluation(target: TargetRef, outcome: Outcome = HALF, **other: Any) -> Evaluation:
     """A judge's result on a target of 12 November 2026."""
     evaluation = Evaluation(
         evaluation_id=uuid.uuid4(),

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
+from urllib.request import getproxies
 
 import aiohttp
 
@@ -57,7 +58,9 @@ class Judges:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the slots limit
             timeout=aiohttp.ClientTimeout(total=None),  # the retries limit
-            trust_env=True,  # the installation's HTTPS_PROXY, as litellm does
+            trust_env=bool(
+                getproxies()
+            ),  # HTTPS_PROXY, as litellm; asked once, for aiohttp spends a thread on each call
         )
         return self
 

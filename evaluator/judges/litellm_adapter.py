@@ -27,6 +27,9 @@ from evaluator.judges.port import (
 from evaluator.judges.status import error_of_status
 from storage.model import Usage
 
+LOCAL_COPIES = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
+"""Without these litellm fetches files from the network, at its import and at the first call of some providers."""
+
 STATUS_OF_UNSTATED = 500
 """Status of a litellm error that carries none: broken connections."""
 
@@ -85,9 +88,8 @@ class LiteLlm:
 
 
 def _import_quietly() -> Any:
-    os.environ.setdefault(
-        "LITELLM_LOCAL_MODEL_COST_MAP", "True"
-    )  # else the import waits for a price list from the network
+    for copy in LOCAL_COPIES:
+        os.environ.setdefault(copy, "True")
     litellm: Any = importlib.import_module("litellm")
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):

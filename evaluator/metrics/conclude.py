@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evaluator.judges.port import AsksJudges
@@ -41,16 +41,22 @@ async def conclude(
     """Apply a metric that `check` accepts.  A judge that cannot judge is a `Failure`, a missing input an `Abstention`.
 
     Args:
-        inputs: The target's named inputs (`template.INPUT_NAMES`); those it lacks are absent or blank.
+        inputs: The target's named inputs (`evaluator.targets.inputs.INPUT_NAMES`); those it lacks are absent or blank.
         secret: The installation's; nobody who writes telemetry may know it.  Makes the fences' nonces.
         deadline: Seconds of the event loop's clock; None = only the judge's own limits.
     """
-    digest = input_digest(definition, inputs)
     if definition.kind is MetricKind.CODE:
-        return Conclusion(outcome=code_metric(definition, inputs), usage=Usage(), judge_model="", input_digest=digest)
+        return Conclusion(
+            outcome=code_metric(definition, inputs),
+            usage=Usage(),
+            judge_model="",
+            input_digest=input_digest(definition, inputs),
+        )
+    parsed = template.parse(definition.prompt)
+    digest = _digest(parsed.names, inputs)
     outcome, usage, model = await judge_metric(
         definition,
-        template.parse(definition.prompt),
+        parsed,
         inputs,
         nonce=nonce_of(definition, digest, secret),
         judges=judges,
@@ -76,7 +82,11 @@ def inputs_read(definition: MetricDefinition) -> tuple[str, ...]:
 
 def input_digest(definition: MetricDefinition, inputs: Mapping[str, str]) -> bytes:
     """BLAKE2b-128 of exactly what the metric reads of the target; costs nothing, so ask the store before paying."""
-    read = [(name, inputs[name]) for name in inputs_read(definition) if not template.is_missing(inputs, name)]
+    return _digest(inputs_read(definition), inputs)
+
+
+def _digest(names: Iterable[str], inputs: Mapping[str, str]) -> bytes:
+    read = [(name, inputs[name]) for name in names if not template.is_missing(inputs, name)]
     return hashlib.blake2b(json.dumps(read).encode(), digest_size=16).digest()
 
 

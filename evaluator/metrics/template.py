@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from evaluator.errors import InvalidDefinition
 from evaluator.judges.fence import fenced
+from evaluator.targets.inputs import INPUT_NAMES
 
-INPUT_NAMES = ("input", "output", "context", "messages", "tools")
 MAX_CHARACTERS = 64 * 1024
 NOT_AVAILABLE = "(not available)"
 _MARK = re.compile(r"\{\{|\}\}")

@@ -167,19 +167,10 @@ class ErrorTable(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gener
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """Wrap the handler of one call; see `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
-        ours = handler_call_details.method.startswith(OURS)
-        if handler is None or not ours:  # health and reflection have their own manners
-            return handler
-        wrap, kind = (
-            (_streaming, grpc.unary_stream_rpc_method_handler)
-            if handler.response_streaming
-            else (_single, grpc.unary_unary_rpc_method_handler)
-        )
-        return kind(
-            wrap(handler.unary_stream if handler.response_streaming else handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        if handler is None or not handler_call_details.method.startswith(OURS):
+            return handler  # health and reflection have manners of their own
+        kind, wrap = _KINDS[handler.request_streaming, handler.response_streaming]
+        return handler._replace(**{kind: wrap(getattr(handler, kind))})
 
 
 def _single(behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
@@ -205,3 +196,12 @@ def _streaming(behaviour: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[
             await _abort(context, error)
 
     return answer
+
+
+_KINDS: Mapping[tuple[bool, bool], tuple[str, Callable[[Any], Any]]] = {
+    (False, False): ("unary_unary", _single),
+    (False, True): ("unary_stream", _streaming),
+    (True, False): ("stream_unary", _single),
+    (True, True): ("stream_stream", _streaming),
+}
+"""By whether request and response are streams: where gRPC keeps the behaviour of a method, and how it is wrapped."""

@@ -56,7 +56,7 @@ class Content:
     def answer(self) -> list[Message]:
         """Assistant messages that the model answered with."""
         for found in self._lookup.find("output_messages", self._kind):
-            answered = [message for message in self._spoken(self._output(found)) if message.role == "assistant"]
+            answered = _after_the_question(self._spoken(self._output(found)))
             if answered:
                 return answered
         return []
@@ -215,6 +215,14 @@ class Content:
         return []
 
 
+def _after_the_question(messages: list[Message]) -> list[Message]:
+    """Assistant messages at the end of a list; some senders put the whole conversation before them."""
+    start = len(messages)
+    while start and messages[start - 1].role == "assistant":
+        start -= 1
+    return messages[start:]
+
+
 def _without_answer(messages: list[Message]) -> list[Message]:
     """The question of an exchange: all but what the assistant said after it."""
     end = len(messages)
@@ -317,7 +325,7 @@ def _embedded(value: object) -> list[str]:
         return [value] if _is_said(value) else []
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
-            return [item for item in value if isinstance(item, str) and not is_object_repr(item)]
+            return [text for item in value if isinstance(text := decode(item), str) and not is_object_repr(text)]
         plain = [_embedded_text(item) for item in value if isinstance(item, dict) and "role" not in item]
         if len(plain) == len(value) and all(plain):
             return plain

@@ -24,7 +24,8 @@ _VARIABLES: Final = (
 _MARKED: Final = re.compile(r"<(context|documents|sources|passages)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 _HEADED: Final = re.compile(
     r"^[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*\n?(?:-{3,}\n)?(.*?)"
-    r"(?=\n[ \t#*-]*(?:-{3,}\n|given the context|(?:user )?question|query|answer|task|instructions?|user)\b[ \t*]*:?|\Z)",
+    r"(?=\n[ \t#*-]*(?:-{3,}\n|given the context|"
+    r"(?:user )?question|query|answer|task|instructions?|user)\b[ \t*]*:?|\Z)",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _MAX_PROMPT_CHARACTERS: Final = 1_000_000

@@ -93,6 +93,8 @@ class Facts:
             name = value.strip().lower()
             if found.row.until:
                 name = name.partition(found.row.until)[0] if found.row.until in name or found.row.until == "." else ""
+            vendor, _, api = name.partition(".")
+            name = vendor if api in self._table.words["api_names"] else name
             if name and name not in self._table.words["not_providers"]:
                 return name
         return None
@@ -160,7 +162,7 @@ class Facts:
 
     def tags(self) -> tuple[str, ...]:
         """Tags that people set."""
-        internal = self._table.words["framework_tags"]
+        framework, internal = self._table.words["not_tags"], self._table.words["framework_tags"]
         for found in self._lookup.find("tags", self._kind):
             value = found.value
             listed = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -168,7 +170,7 @@ class Facts:
                 continue
             kept = [
                 tag for tag in listed
-                if isinstance(tag, str) and tag and tag not in self._table.words["not_tags"] and not tag.startswith(internal)
+                if isinstance(tag, str) and tag and tag not in framework and not tag.startswith(internal)
             ]  # fmt: skip
             if kept:
                 return tuple(dict.fromkeys(kept))

@@ -1,4 +1,4 @@
-"""The named inputs that prompt templates and conditions can ask of a target.  What a target lacks is not in the mapping."""
+"""The named inputs that templates and conditions can ask of a target.  What it lacks is not in the mapping."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from storage.dialects.message import Message, ToolCall
 from storage.dialects.values import encode
 
 INPUT_NAMES: Final = (
-    "input", "output", "context", "messages", "system_prompt", "tools", "tool_calls", "first_user_message", "last_user_message",
-    "expected", "metadata", "trajectory",
+    "input", "output", "context", "messages", "system_prompt", "tools", "tool_calls", "first_user_message",
+    "last_user_message", "expected", "metadata", "trajectory",
 )  # fmt: skip
 """Every name that a template may use."""
 
@@ -115,7 +115,7 @@ def _of_trace(trace: TraceRecord) -> Values:
 
 
 def _exchange(trace: TraceRecord) -> list[Message]:
-    """The conversation as the longest model call saw it, with the answer; else the question and the answer of the trace."""
+    """The conversation as the longest model call saw it, with the answer; else question and answer of the trace."""
     models = [span for span in trace.spans if span.kind == "llm" and span.duplicate_of is None and span.input_messages]
     longest = max(reversed(models), key=lambda span: len(span.input_messages), default=None)
     if longest is not None:

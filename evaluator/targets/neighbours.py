@@ -1,4 +1,4 @@
-"""What a span does not say itself but its trace knows: arguments and results of tools, session, user, tags, metadata."""
+"""What a span does not say but its trace knows: arguments and results of tools, session, user, tags, metadata."""
 
 from __future__ import annotations
 

@@ -139,9 +139,10 @@ class TraceRecord:
     def to_dict(self) -> dict[str, object]:
         """JSON-ready, absent fields left out."""
         shown: dict[str, object] = {
-            "trace_id": self.trace_id, "n_spans": len(self.spans), "root_span": self.root_span, "llm_calls": self.llm_calls,
-            "usage_total": dict(self.usage_total), "cost_usd": self.cost_usd, "session_id": self.session_id, "user_id": self.user_id,
-            "tags": list(self.tags), "metadata": dict(self.metadata), "input_text": self.input_text, "output_text": self.output_text,
+            "trace_id": self.trace_id, "n_spans": len(self.spans), "root_span": self.root_span,
+            "llm_calls": self.llm_calls, "usage_total": dict(self.usage_total), "cost_usd": self.cost_usd,
+            "session_id": self.session_id, "user_id": self.user_id, "tags": list(self.tags),
+            "metadata": dict(self.metadata), "input_text": self.input_text, "output_text": self.output_text,
             "notes": list(self.notes), "spans": [span.to_dict() for span in self.spans],
         }  # fmt: skip
         return {name: value for name, value in shown.items() if value not in (None, "", [], {})}
@@ -168,8 +169,9 @@ def _plain(value: object) -> object:
         case Message():
             return _without_empty(
                 {
-                    "role": value.role, "content": value.content, "tool_calls": [_plain(call) for call in value.tool_calls],
-                    "tool_call_id": value.tool_call_id, "name": value.name, "media": list(value.media), "reasoning": value.reasoning,
+                    "role": value.role, "content": value.content,
+                    "tool_calls": [_plain(call) for call in value.tool_calls], "tool_call_id": value.tool_call_id,
+                    "name": value.name, "media": list(value.media), "reasoning": value.reasoning,
                 },
                 keep="content",
             )  # fmt: skip

@@ -54,8 +54,8 @@ def _reached(children: Mapping[str, list[str]], start: Sequence[str]) -> set[str
 def duplicates(records: Sequence[SpanRecord], children: Mapping[str, tuple[str, ...]]) -> Changes:
     """Spans that are the same call as another one, each with the id of the one that counts: the richer of the two.
 
-    A call inside a call of the same kind is one call; around several calls it is none.  A call without an answer and the
-    zero-length span beside it that brings the answer are one call, and so are calls with the same response id.
+    A call inside a call of the same kind is one call; around several calls it is none.  A call without an answer and
+    the zero-length span beside it that brings the answer are one call, and so are calls with the same response id.
     """
     by_id = {record.span_id: record for record in records}
     inner = _inner_calls(by_id, children)
@@ -127,16 +127,25 @@ def _answered_beside(records: Sequence[SpanRecord], changes: Changes) -> None:
     calls = [
         record for record in records if record.kind == "llm" and "duplicate_of" not in changes.get(record.span_id, {})
     ]
-    notes = [record for record in calls if record.output_messages and record.duration_ns < _LOG_SPAN_NS]
-    for note in notes:
-        for call in calls:
-            if (
-                call is not note and not call.output_messages and call.status != "error" and call.start_ns <= note.start_ns
-                and call.parent_span_id == note.parent_span_id and call.request_model == note.request_model
-                and call.input_messages == note.input_messages and "duplicate_of" not in changes.get(call.span_id, {})
-            ):  # fmt: skip
-                _settle(call, note, changes)
-                break
+    waiting: dict[tuple[object, ...], list[SpanRecord]] = {}
+    for call in calls:
+        if not call.output_messages and call.status != "error":
+            waiting.setdefault(_asked(call), []).append(call)
+    for note in calls:
+        unanswered = waiting.get(_asked(note), [])
+        if (
+            unanswered
+            and note.output_messages
+            and note.duration_ns < _LOG_SPAN_NS
+            and unanswered[0].start_ns <= note.start_ns
+        ):
+            _settle(unanswered.pop(0), note, changes)
+
+
+def _asked(call: SpanRecord) -> tuple[object, ...]:
+    """What two spans of one call have in common."""
+    last = call.input_messages[-1].content if call.input_messages else ""
+    return call.parent_span_id, call.request_model, len(call.input_messages), last
 
 
 def _same_response(records: Sequence[SpanRecord], changes: Changes) -> None:

@@ -30,6 +30,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from storage.clickhouse import engine_config
@@ -48,7 +49,7 @@ def main() -> int:
     data_dir = Path(arguments.data_dir).resolve()
     run_dir = data_dir / "engine"
     run_dir.mkdir(parents=True, exist_ok=True)
-    lock = _lock(data_dir / "engine" / "lock")
+    lock = _lock(data_dir)
     if lock is None:
         return IN_USE
     host, port = arguments.http.rsplit(":", 1)
@@ -107,24 +108,67 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _lock(path: Path) -> int | None:
-    """Take the directory's lock for the life of this process; None (and a sentence) when another has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(fd, 4096).decode(errors="replace")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who serves a data directory: the engine's process id and its parent's; 0 = not known."""
+
+    engine: int = 0
+    parent: int = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its parent lives; a server without one is about to end."""
         try:
-            pids = json.loads(holder)
-            who = f"pid {pids['engine']} (started by pid {pids['parent']})"
-        except (ValueError, KeyError):
-            who = "another process"
-        print(
-            f"the data directory {path.parent.parent} is in use by {who}; stop it, or choose another ASSAY_DATA_DIR",
-            file=sys.stderr,
-            flush=True,
-        )
+            os.kill(self.parent, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # somebody else's, and alive
+            pass
+        return True
+
+
+def holder(data_dir: Path) -> Holder | None:
+    """Who serves this data directory at the moment; None = nobody."""
+    try:
+        fd = os.open(data_dir / "engine" / "lock", os.O_RDONLY)
+    except FileNotFoundError:
         return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _written_by_holder(fd)
+    else:
+        return None
+    finally:
+        os.close(fd)
+
+
+def in_use(data_dir: Path, by: Holder) -> str:
+    """The sentence that refuses a second server."""
+    who = f"pid {by.engine} (started by pid {by.parent})" if by.engine else "another process"
+    return f"the data directory {data_dir} is in use by {who}; stop it, or choose another ASSAY_DATA_DIR"
+
+
+def _written_by_holder(fd: int) -> Holder:
+    try:
+        return Holder(**json.loads(os.pread(fd, 4096, 0)))
+    except (ValueError, TypeError):  # it has not written it yet
+        return Holder()
+
+
+def _lock(data_dir: Path) -> int | None:
+    """Take the directory's lock for the life of this process; None (and a sentence) when another has it."""
+    fd = os.open(data_dir / "engine" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    limit = time.monotonic() + 0.5  # `holder` of a start at the same moment takes it for an instant
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > limit:
+                print(in_use(data_dir, _written_by_holder(fd)), file=sys.stderr, flush=True)
+                return None
+            time.sleep(0.02)
     os.ftruncate(fd, 0)
     os.pwrite(fd, json.dumps({"engine": os.getpid(), "parent": os.getppid()}).encode(), 0)
     return fd

@@ -19,9 +19,9 @@ async def check_schema(database: Database) -> None:
     """
     missing = await migrate.check(database)
     if missing:
+        first = f"{missing[0].number:04d}_{missing[0].name}"
         raise SchemaError(
-            f"database {database.name!r} lacks {len(missing)} migrations (first: {missing[0].number:04d}_{missing[0].name})"
-            ": run `assay migrate`"
+            f"database {database.name!r} lacks {len(missing)} migrations (first: {first}): run `assay migrate`"
         )
     for table in TABLES:
         described = await database.query(f"DESCRIBE TABLE {table}")

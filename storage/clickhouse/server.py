@@ -18,6 +18,7 @@ from storage.clickhouse import engine, engine_config
 from storage.errors import DataDirectoryInUse, EngineFailed
 
 READY_SECONDS = 30.0
+ORPHAN_SECONDS = engine.STOP_SECONDS + 5.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -52,16 +53,9 @@ class EmbeddedServer:
                 "the embedded ClickHouse is not installed: run `pip install --no-deps chdb-core==26.9.0`, or set "
                 "ASSAY_CLICKHOUSE_URL to a server (26.8 or newer) of your own"
             )
-        try:
-            (self.data_dir / "engine").mkdir(parents=True, exist_ok=True)
-            probe = self.data_dir / "engine" / f".writable.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise EngineFailed(
-                f"the data directory {self.data_dir} cannot be written ({error.strerror}): choose another "
-                "ASSAY_DATA_DIR"
-            ) from error
+        require_writable(self.data_dir)
+        self._forget()
+        self._wait_for_orphan()
         self._port = _usable_port(self._host, self._port)
         life_read, self._life = os.pipe()
         command = [
@@ -80,6 +74,18 @@ class EmbeddedServer:
             )
         os.close(life_read)
         self._wait_until_ready()
+
+    def _wait_for_orphan(self) -> None:
+        """Wait for a server whose parent was killed: it is about to end.
+
+        Raises:
+            DataDirectoryInUse: One that is wanted serves this directory.
+        """
+        limit = time.monotonic() + ORPHAN_SECONDS
+        while holder := engine.holder(self.data_dir):
+            if holder.wanted or time.monotonic() > limit:
+                raise DataDirectoryInUse(engine.in_use(self.data_dir, holder))
+            time.sleep(0.05)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -152,6 +158,23 @@ class EmbeddedServer:
             os.close(self._life)
             self._life = None
         self._process = None
+
+
+def require_writable(data_dir: Path) -> None:
+    """Make the data directory where it is not there yet, and try to write into it.
+
+    Raises:
+        EngineFailed: It cannot be written; the message names it and the setting.
+    """
+    try:
+        (data_dir / "engine").mkdir(parents=True, exist_ok=True)
+        probe = data_dir / "engine" / f".writable.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise EngineFailed(
+            f"the data directory {data_dir} cannot be written ({error.strerror}): choose another ASSAY_DATA_DIR"
+        ) from error
 
 
 def _usable_port(host: str, port: int) -> int:

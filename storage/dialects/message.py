@@ -36,8 +36,15 @@ _MEDIA_TYPES: Final = frozenset({
     "blob", "uri", "file", "image", "image_url", "input_image", "audio", "input_audio", "input_file", "document",
     "video", "image-url", "audio-url", "document-url", "video-url", "binary", "media", "output_image", "video_url",
 })  # fmt: skip
-_WITHHELD_CALLS: Final = ("toolUse", "functionCall", "function_call", "tool_call", "toolCall")
-_WITHHELD_RESULTS: Final = ("toolResult", "functionResponse", "function_response", "tool_call_result", "tool_result")
+_WITHHELD_CALLS: Final = ("toolUse", "functionCall", "function_call", "tool_call", "toolCall", "toolRequest")
+_WITHHELD_RESULTS: Final = (
+    "toolResult",
+    "functionResponse",
+    "function_response",
+    "tool_call_result",
+    "tool_result",
+    "toolResponse",
+)
 _MEDIA_KEYS: Final = (
     "inline_data",
     "inlineData",
@@ -50,7 +57,7 @@ _MEDIA_KEYS: Final = (
     "file",
 )
 _ID_KEYS: Final = (
-    "call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "callId", "id",
+    "call_id", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "callId", "id", "ref",
 )  # fmt: skip
 _NAME_KEYS: Final = ("name", "tool_name", "toolName")
 _ARGUMENT_KEYS: Final = ("arguments", "args", "input", "parameters", "kwargs")
@@ -292,7 +299,7 @@ def _reasoning_line(item: object) -> str:
 
 
 def _mime_type(part: Mapping[str, object]) -> str:
-    """Mime type of a part, as far as it was sent: a declared one, that of a data URL, of a file name; else its modality."""
+    """Mime type of a part, as far as it was sent: declared, of a data URL, of a file name; else its modality."""
     for key in ("mime_type", "media_type", "mimeType", "mediaType"):
         if isinstance(mime := part.get(key), str) and mime:
             return mime

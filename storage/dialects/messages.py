@@ -27,7 +27,7 @@ MAX_MESSAGES: Final = 20_000
 _PACKED: Final[Mapping[Side, tuple[str, ...]]] = {
     "input": (
         "messages", "input_messages", "contents", "inputs", "input", "request", "request_data", "chat_history",
-        "history", "prompt_messages", "prompt", "prompts", "body", "state",
+        "history", "prompt_messages", "items", "prompt", "prompts", "body", "state",
     ),
     "output": (
         "choices", "generations", "candidates", "replies", "output_messages", "output", "outputs", "message",
@@ -167,6 +167,7 @@ def _holds_results(body: object) -> bool:
             str(part.get("type", "")) in ("tool_result", "tool-result", "tool_call_response")
             or "toolResult" in part
             or "tool_call_result" in part
+            or "toolResponse" in part
         )
         for part in body
     )

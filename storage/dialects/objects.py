@@ -9,6 +9,8 @@ from typing import Final
 from storage.dialects.message import ROLES, Message
 
 _MAX_CHARACTERS: Final = 256 * 1024
+_MAX_BRACKETS: Final = 80
+"""The parser's own stack is not to be tried."""
 _PLACEHOLDER: Final = re.compile(r"<[^<>]{1,200}>")
 _OBJECT: Final = re.compile(r"<?[A-Za-z_][\w.]*(?:\(|<|\s+object at 0x)")
 _ROLE: Final = re.compile(r"_?role=(?:<\w+\.(\w+)[:>]|'(\w+)'|\"(\w+)\")")
@@ -35,6 +37,20 @@ def message_of_repr(text: str) -> Message | None:
         return None
     texts = [read for found in _TEXT.findall(text) if (read := _literal(found))]
     return Message(role=ROLES[spelled], content="\n".join(texts)) if texts else None
+
+
+def text_of_repr(text: str, names: tuple[str, ...]) -> str:
+    """Text of the first of these keywords in the `repr` of an object; '' when there is none, or it was cut off."""
+    if len(text) > _MAX_CHARACTERS or text.count("(") + text.count("[") > _MAX_BRACKETS:
+        return ""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ""
+    if not isinstance(tree, ast.Call):
+        return ""
+    given = {word.arg: word.value.value for word in tree.keywords if isinstance(word.value, ast.Constant)}
+    return next((said for name in names if isinstance(said := given.get(name), str) and said), "")
 
 
 def _literal(quoted: str) -> str:

@@ -1,15 +1,14 @@
-"""The derived columns of `otel_traces`, generated from the table: what ClickHouse can read without decoding anything."""
+"""The derived columns of `otel_traces`, generated from the table: what ClickHouse can read without decoding."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from storage.dialects.table import KindRule, keys_of, table
 
 
 def column_expressions() -> Mapping[str, str]:
-    """Column of `otel_traces` -> its MATERIALIZED expression over SpanAttributes, ResourceAttributes, SpanName, ScopeName."""
+    """Column of `otel_traces` -> its MATERIALIZED expression over that table's columns."""
     return {
         "SessionId": _unless_withheld(_first("session_id")),
         "UserId": _unless_withheld(_first("user_id")),
@@ -40,38 +39,25 @@ def _unless_withheld(expression: str) -> str:
 
 
 def _kind() -> str:
-    """Rules in order; the first that answers.  `other` is stored as ''."""
-    answers: list[str] = []
-    for plain, rules in itertools.groupby(table().kind_rules, key=_is_plain):
-        if plain:
-            answers.append(_any_word([rule.key for rule in rules]))
-        else:
-            answers.extend(answer for rule in rules for answer in _answers(rule))
-    return f"arrayMap(kind -> if(kind = 'other', '', kind), [firstNonDefault({', '.join(answers)})])[1]"
-
-
-def _is_plain(rule: KindRule) -> bool:
-    """Whether a rule looks one attribute up in the common vocabulary and asks nothing else."""
-    return rule == KindRule(key=rule.key) and "*" not in rule.key
-
-
-def _any_word(keys: Sequence[str]) -> str:
-    """First kind that the values of these attributes spell."""
-    words = {word: kind for word, kind in table().kind_words.items() if kind}
-    values = ", ".join(_attribute("SpanAttributes", key) for key in keys)
-    looked_up = f"transform({_spelled('value')}, [{_list(words)}], [{_list(words.values())}], '')"
-    return f"arrayFirst(kind -> kind != '', arrayMap(value -> {looked_up}, [{values}]))"
-
-
-def _spelled(value: str) -> str:
-    return f"trim(BOTH '\"' FROM lower({value}))"
+    """Kind by the words that senders use, then by structure; `other` is stored as ''."""
+    rules = [rule for rule in table().kind_rules if "*" not in rule.key]
+    by_word = [rule for rule in rules if rule.key and not rule.at and not rule.endings]
+    words = dict(table().kind_words)
+    for rule in by_word:
+        words.update(rule.values)
+    words = {word: kind for word, kind in words.items() if kind}
+    values = ", ".join(_attribute("SpanAttributes", rule.key) for rule in by_word)
+    looked_up = f"transform(trim(BOTH '\"' FROM lower(value)), [{_list(words)}], [{_list(words.values())}], '')"
+    spelled = f"arrayFirst(kind -> kind != '', arrayMap(value -> {looked_up}, [{values}]))"
+    shown = [answer for rule in rules if rule not in by_word for answer in _answers(rule)]
+    return f"arrayMap(kind -> if(kind = 'other', '', kind), [firstNonDefault({', '.join([spelled, *shown])})])[1]"
 
 
 def _answers(rule: KindRule) -> Iterator[str]:
     """Expression of one rule; none for rules that need a decoded value or a vendor's unknown prefix."""
     if rule.at or any("*" in key for key in (rule.key, *rule.any, *rule.also, *rule.unless)):
         return
-    answer = _looked_up(rule) if rule.key else _quoted(rule.kind)
+    answer = _by_ending(rule) if rule.key else _quoted(rule.kind)
     tests = [*_conditions(rule)]
     yield f"if({' AND '.join(tests)}, {answer}, '')" if tests else answer
 
@@ -94,17 +80,13 @@ def _is_there(key: str) -> str:
     return f"{_attribute('SpanAttributes', key)} != ''"
 
 
-def _looked_up(rule: KindRule) -> str:
+def _by_ending(rule: KindRule) -> str:
     value = _attribute("SpanAttributes", rule.key)
-    if rule.endings:
-        endings = [
-            f"endsWith({value}, {_quoted(ending)}), {_quoted(kind)}" for ending, kind in rule.endings.items() if ending
-        ]
-        default = rule.endings.get("", "")
-        return f"if({value} = '', '', multiIf({', '.join(endings)}, {_quoted(default)}))"
-    own = {word: kind for word, kind in rule.values.items() if kind}
-    common = _any_word([rule.key])
-    return f"firstNonDefault(transform({_spelled(value)}, [{_list(own)}], [{_list(own.values())}], ''), {common})" if own else common
+    endings = [
+        f"endsWith({value}, {_quoted(ending)}), {_quoted(kind)}" for ending, kind in rule.endings.items() if ending
+    ]
+    default = rule.endings.get("", "")
+    return f"if({value} = '', '', multiIf({', '.join(endings)}, {_quoted(default)}))"
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The table of dialects: which attribute means what, in order of precedence.  A new dialect is rows in the YAML files."""
+"""The table of dialects: which attribute means what, in order of precedence.  A new dialect is rows in YAML."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Table:
         fields: Field -> rows in order.  A field with names (`usage`) appears as `usage.input_tokens`.
         names: `usage`, `params`, … -> the names under it.
         words: Word lists: fillers, framework names, …
-        exact, globs: Key, or last part of a key -> places.  `indexed_*` and `parents_*` the same for families and prefixes.
+        exact, globs: Key, or last part of a key -> places; `indexed_*`, `parents_*`: of families and prefixes.
         elsewhere: Field -> places that are not span attributes.
     """
 
@@ -111,7 +111,7 @@ class Table:
 
 _ALIASES: Final = frozenset({"usage_names"})
 _WORDS: Final = frozenset({
-    "not_content", "withheld_prefixes", "not_providers", "not_errors", "withheld_errors", "not_tags", "framework_tags",
+    "not_content", "withheld_prefixes", "api_names", "not_providers", "not_errors", "withheld_errors", "not_tags", "framework_tags",
     "framework_metadata", "generated_sessions",
 })  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from storage.dialects.message import Message
 from storage.dialects.messages import Side, messages_in
-from storage.dialects.objects import is_object_repr, message_of_repr
+from storage.dialects.objects import is_object_repr, message_of_repr, text_of_repr
 from storage.dialects.values import decode, encode
 
 _MAX_DEPTH: Final = 8
@@ -31,11 +31,11 @@ _NOISE: Final = frozenset({
 
 
 def text_in(value: object, side: Side, depth: int = 0) -> str:
-    """The text that was asked or answered: out of a message list, a call's arguments, an object; '' when there is none."""
+    """What was asked or answered: out of a message list, a call's arguments, an object; '' when there is nothing."""
     if isinstance(value, str):
         decoded = decode(value)
         if isinstance(decoded, str):
-            return "" if is_object_repr(decoded) and not messages_in(decoded, side) else _said(decoded, side)
+            return _said(decoded, side)
         value = decoded
     if depth > _MAX_DEPTH or not value:
         return ""
@@ -74,8 +74,9 @@ def call_arguments(value: object) -> object:
 
 
 def _said(text: str, side: Side) -> str:
-    read = messages_in(text, side) if is_object_repr(text) else []
-    return last_text(read, side) if read else text
+    if not is_object_repr(text):
+        return text
+    return last_text(messages_in(text, side), side) or text_of_repr(text, _TELLING[side])
 
 
 def _of_list(value: list[object], side: Side, depth: int) -> str:

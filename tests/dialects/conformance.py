@@ -1,7 +1,7 @@
 """Compares normalised records with the ground truth of the captures: `python -m tests.dialects.conformance [--json]`.
 
-Right: as the ground truth says.  Wrong: something else.  Missing: absent though it was sent.  Invented: there though the
-emitter did not send it.
+Right: as the ground truth says.  Wrong: something else.  Missing: absent though it was sent.  Invented: there though
+the emitter did not send it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ class Finding:
     """One asserted field of one span or trace."""
 
     family: str
-    scenario: str
-    target: str
+    where: str
     field: str
     verdict: Verdict
     expected: object = None
@@ -42,7 +41,7 @@ class Finding:
     @property
     def place(self) -> str:
         """`family/scenario target field`, by which an allowance names it."""
-        return f"{self.family}/{self.scenario} {self.target} {self.field}"
+        return f"{self.where} {self.field}"
 
 
 def findings(families: Sequence[str] = ()) -> Iterator[Finding]:
@@ -54,9 +53,8 @@ def findings(families: Sequence[str] = ()) -> Iterator[Finding]:
         truth = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
         spans, logs = capture(path.parent, scenario)
         for field, verdict, target, expected, got in _compared(truth, spans, logs):
-            yield Finding(
-                family=family, scenario=scenario, target=target, field=field, verdict=verdict, expected=expected, got=got
-            )  # fmt: skip
+            where = f"{family}/{scenario} {target}"
+            yield Finding(family=family, where=where, field=field, verdict=verdict, expected=expected, got=got)
 
 
 def capture(folder: Path, scenario: str) -> tuple[list[StoredSpan], list[StoredLog]]:
@@ -216,7 +214,7 @@ def _agrees(field: str, expected: Any, got: Any, truth: Mapping[str, Any]) -> bo
         case "input_text" | "output_text" | "system_prompt" | "query":
             return str(expected).strip() == str(got).strip()
         case _:
-            return bool(expected == got)
+            return str(expected) == str(got) if isinstance(expected, str) else bool(expected == got)
 
 
 def _messages_agree(expected: Sequence[Any], got: Sequence[Any], *, partial: bool) -> bool:

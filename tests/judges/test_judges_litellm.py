@@ -112,3 +112,31 @@ def test_litellm_is_not_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0.15", "False"]
+
+
+OFFLINE = """
+import asyncio, sys
+asked = []
+sys.addaudithook(lambda event, details: asked.append(details[0]) if event == "socket.getaddrinfo" else None)
+from evaluator.judges.choose import Judges
+from evaluator.judges.port import JudgeError, Question
+from evaluator.judges.scripted import ScriptedJudge
+
+async def main():
+    async with ScriptedJudge() as judge, Judges(base_url=judge.base_url, api_key="k") as judges:
+        for model in ("hosted_vllm/x", "anthropic/claude-sonnet-4-5"):
+            question = Question(system="s", user="u", schema={"type": "object", "properties": {}}, model=model)
+            try:
+                await judges.ask(question)
+            except JudgeError as error:
+                print(error.code)
+
+asyncio.run(main())
+print(sorted({str(host) for host in asked} - {"127.0.0.1", "None"}))
+"""
+
+
+def test_nothing_is_fetched_from_the_network_but_the_judge() -> None:
+    """litellm would fetch price lists and headers from its makers; every name that is looked up is seen here."""
+    done = subprocess.run([sys.executable, "-c", OFFLINE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["JUDGE_REFUSED", "[]"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ BUILT_IN = MetricDefinition(
 )
 
 
-def judged(name: str, **other: object) -> MetricDefinition:
+def judged(name: str, **other: Any) -> MetricDefinition:
     """A small judge metric."""
     definition = MetricDefinition(
         name=name,

@@ -49,7 +49,7 @@ def test_the_committed_code_is_what_the_protos_generate(tmp_path: Path) -> None:
 
 def test_our_protos_keep_the_rules() -> None:
     """Comments, names, paging, request ids."""
-    assert run("protos/lint.py").stdout == "protos: no complaints\n"
+    assert run("-m", "protos.lint").stdout == "protos: no complaints\n"
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_the_lint_sees_what_breaks_a_rule(tmp_path: Path, good: str, bad: str, c
     folder.mkdir(parents=True)
     assert good in GOOD
     (folder / "things.proto").write_text(GOOD.replace(good, bad))
-    assert run("protos/lint.py", str(tmp_path)).stdout == f"evaluator/v1/things.proto: {complaint}\n"
+    assert run("-m", "protos.lint", str(tmp_path)).stdout == f"evaluator/v1/things.proto: {complaint}\n"

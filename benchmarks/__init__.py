@@ -1,0 +1,1 @@
+"""Figures of benchmarks/README.md.  Each module prints a table, or JSON with `--json`."""
