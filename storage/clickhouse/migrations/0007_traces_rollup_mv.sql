@@ -1,5 +1,5 @@
 -- A Duration near 2^64 is an end before the start: counted as 0.
-CREATE MATERIALIZED VIEW IF NOT EXISTS traces_rollup_mv TO traces_rollup AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS traces_rollup_mv TO traces_rollup DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT s.TraceId AS TraceId, min(s.Timestamp) AS Start, max(s.Timestamp) AS LastStart, max(addNanoseconds(s.Timestamp, if(s.Duration < 2592000000000000, s.Duration, 0))) AS End,
        min(s.IngestedAt) AS FirstIngested, max(s.IngestedAt) AS LastIngested,
        count() AS Spans, countIf(s.ParentSpanId = '') AS Roots, toUInt64(0) AS Logs, countIf(s.StatusCode = 'Error') AS ErrorSpans,
