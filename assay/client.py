@@ -1,10 +1,10 @@
 """Python clients of the evaluator: `Client` blocks, `AsyncClient` does not; both have the same nouns.
 
-Every method raises `CallFailedError` where the service refuses or cannot be reached.
+Every method raises `CallFailed` where the service refuses or cannot be reached.
 """
 
 from assay.client_async import AsyncClient
-from assay.client_model import CallFailedError, FieldViolation, Result, Watched
+from assay.client_model import CallFailed, FieldViolation, Result, Watched
 from assay.client_sync import Client
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
@@ -17,7 +17,7 @@ from storage.ports import ResultFilter
 
 __all__ = [
     "AsyncClient",
-    "CallFailedError",
+    "CallFailed",
     "Client",
     "Decision",
     "Explanation",

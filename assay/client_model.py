@@ -37,7 +37,7 @@ class FieldViolation:
     description: str
 
 
-class CallFailedError(Exception):
+class CallFailed(Exception):
     """The service refused a call, or could not be reached.
 
     Attributes:
@@ -68,11 +68,11 @@ class CallFailedError(Exception):
         self.metadata = dict(metadata or {})
 
 
-def call_failed(error: Any) -> CallFailedError:
+def call_failed(error: Any) -> CallFailed:
     """The refusal in an error of gRPC, synchronous or not."""
     code: grpc.StatusCode = error.code()
     info, bad, retry = _details(error.trailing_metadata() or ())
-    return CallFailedError(
+    return CallFailed(
         code=code.name,
         message=error.details() or "",
         reason=info.reason,

@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
-from assay.client import AsyncClient, CallFailedError
+from assay.client import AsyncClient, CallFailed
 from assay.settings import Settings
 from storage.clickhouse.client import Database
 from storage.clickhouse.schema import check_schema
@@ -55,7 +55,7 @@ async def examine(settings: Settings, found: dict[str, Any]) -> list[Check]:
             answer = await check()
         except Unwell as error:
             answer = Check(name=name, state="failed", found=str(error), next_step=error.next_step)
-        except (StorageError, CallFailedError) as error:
+        except (StorageError, CallFailed) as error:
             answer = Check(name=name, state="failed", found=str(error), next_step="see the log of `assay up`")
         checks.append(answer if isinstance(answer, Check) else Check(name=name, state="ok", found=answer))
 
@@ -161,7 +161,7 @@ async def _evaluator(address: str) -> Check | str:
         try:
             names = [record.definition.name async for record in client.list_metrics()]
             rules = [record.definition async for record in client.list_rules()]
-        except CallFailedError as error:
+        except CallFailed as error:
             raise Unwell(
                 f"{address}: {error.message}", "is the evaluator running? see the log of `assay up`"
             ) from error

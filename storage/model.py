@@ -15,6 +15,8 @@ from typing import TypeAlias
 
 RESULT_NAMESPACE = uuid.UUID("6f2f3b8e-0f5c-5a55-9a44-6d1d2a7c9f10")
 """Namespace of result ids (UUIDv5).  Never change it: ids of repeated work would stop matching."""
+NO_ID = uuid.UUID(int=0)
+"""Id of an answer that is no stored result."""
 
 
 class Level(StrEnum):

@@ -12,7 +12,7 @@ from assay.cli.console import CommandFailed
 from assay.settings import Settings, load
 
 if TYPE_CHECKING:  # gRPC is imported by the commands that use it
-    from assay.client import CallFailedError, Client
+    from assay.client import CallFailed, Client
 
 _DEFAULT_GRPC = Settings.__dataclass_fields__["grpc"].default
 
@@ -52,7 +52,7 @@ def endpoints(chosen: Settings) -> dict[str, Any]:
 @contextmanager
 def client(data_dir: Path | None) -> Iterator[Client]:
     """A client of the evaluator that runs; what the service refuses comes out with the next step."""
-    from assay.client import CallFailedError, Client
+    from assay.client import CallFailed, Client
 
     chosen = load({"data_dir": data_dir})
     path = chosen.data_dir / "endpoints.json"
@@ -60,11 +60,11 @@ def client(data_dir: Path | None) -> Iterator[Client]:
     with Client(address) as service:
         try:
             yield service
-        except CallFailedError as error:
+        except CallFailed as error:
             raise CommandFailed(error.message or error.code, _next_step(error, address)) from error
 
 
-def _next_step(error: CallFailedError, address: str) -> str:
+def _next_step(error: CallFailed, address: str) -> str:
     if error.code == "UNAVAILABLE" and not error.reason:
         return f"nothing answers at {address}: start it with `assay up`, or name its data directory with --data-dir"
     fields = "; ".join(f"{violation.field}: {violation.description}" for violation in error.field_violations)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from evaluator.errors import LevelMismatch, RuleNotFound
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
-from evaluator.online.filters import compile_filter
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from storage.errors import NameTaken, NotFound, VersionMoved
@@ -136,6 +135,8 @@ class Rules:
             raise RuleNotFound(f"there is no rule {rule.name!r}") from None
 
     async def _checked(self, rule: RuleDefinition) -> RuleDefinition:
+        from evaluator.online.filters import compile_filter  # brings sqlglot, which a start need not wait for
+
         compile_filter(rule.filter, rule.level)
         slugs: list[str] = []
         for name in rule.metrics:

@@ -12,7 +12,7 @@ from storage.ports import Leases
 
 log = logging.getLogger(__name__)
 
-TTL_SECONDS = 30.0
+TTL_SECONDS = 20.0
 RENEW_SECONDS = 5.0
 WORK = ("score", "writeback")
 

@@ -18,7 +18,6 @@ from typing import Protocol
 
 from evaluator.errors import EvaluatorError
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.online.filters import compile_filter
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
@@ -31,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LOOKBACK = timedelta(hours=1)
 """How far behind its enabling a rule looks for complete traces."""
+TAKE_OVER_SECONDS = 30.0
+"""How often it is looked for work that a dead worker left behind; and at once when leases were taken."""
 MAX_ATTEMPTS = 3
 """Work that killed its worker this often is set aside."""
 
@@ -107,6 +108,8 @@ class OnlineWorker:
         self._pace = pace or Pace()
         self._places: dict[str, _Place] = {}
         self._enabled: frozenset[str] = frozenset()
+        self._shards = 0
+        self._took_over_at = 0.0
         self._due: asyncio.Queue[_Chunk] = asyncio.Queue(maxsize=self._pace.lanes * 4)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -143,7 +146,10 @@ class OnlineWorker:
         self._places = {name: place for name, place in self._places.items() if name in rules}
         if not rules:
             return
-        await self._take_over(rules)
+        if len(shards) > self._shards or time.monotonic() - self._took_over_at > TAKE_OVER_SECONDS:
+            await self._take_over(rules)
+            self._took_over_at = time.monotonic()
+        self._shards = len(shards)
         until_ms = await self._queue.safe_until_ms()
         for rule in rules.values():
             await self._place(rule, until_ms)
@@ -300,6 +306,8 @@ class OnlineWorker:
 
 def wanted(rule: RuleDefinition) -> Candidates:
     """A rule's sample and filter, as the queue takes them."""
+    from evaluator.online.filters import compile_filter  # brings sqlglot, half a second that a start need not wait for
+
     compiled = compile_filter(rule.filter, rule.level)
     return Candidates(
         level=rule.level,

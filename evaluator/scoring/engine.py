@@ -9,10 +9,11 @@ import asyncio
 import logging
 import secrets
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from evaluator.errors import LevelMismatch, TooManyTargets
 from evaluator.metrics.conclude import Conclusion, input_digest
@@ -22,11 +23,13 @@ from evaluator.scoring.recorder import Recorder
 from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
 from evaluator.scoring.subject import Subject, read, resolve
 from storage.errors import StorageError
-from storage.model import Abstention, Evaluation, Failure, Level, TargetRef, Usage, result_id
+from storage.model import NO_ID, Abstention, Evaluation, Failure, Level, TargetRef, Usage, result_id
 from storage.ports import Results, TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_Task: TypeAlias = "asyncio.Task[Evaluation | StorageError]"
+_Known: TypeAlias = "asyncio.Task[dict[uuid.UUID, Evaluation] | StorageError]"
 
 
 class Applies(Protocol):
@@ -60,7 +63,9 @@ class Engine:
         self._recorder: Recorder[Evaluation] = Recorder(results.append)
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[Any]] = set()
-        self._computing: dict[uuid.UUID, tuple[Pending, asyncio.Task[Evaluation | StorageError]]] = {}
+        self._computing: dict[uuid.UUID, tuple[Pending, _Task]] = {}
+        self._awaited: Counter[_Task] = Counter()
+        """How many calls count on a task; a call that answered `Pending` does so for ever."""
 
     async def __aenter__(self) -> Engine:
         await self._group.__aenter__()
@@ -82,12 +87,7 @@ class Engine:
                 _check_level(_ref(target), metric)
         subjects = await resolve(self._telemetry, request.targets, time_hint_ns=request.time_hint_ns)
         tasks = await self._begin(subjects, metrics, request)
-        try:
-            await asyncio.wait(tasks.values(), timeout=request.wait_seconds)
-        except asyncio.CancelledError:  # the caller went away: nobody pays for what nobody reads
-            for task in tasks.values():
-                task.cancel()
-            raise
+        await self._wait(tasks.values(), timeout=request.wait_seconds)
         return [
             _answer(tasks[subject.record.ref, metric.name], subject, metric, request)
             for subject in subjects
@@ -105,17 +105,30 @@ class Engine:
         metrics = await plan.wanted(self._metrics, request.metrics)
         subjects = await read(self._telemetry, records)
         tasks = await self._begin(subjects, metrics, request)
-        try:
-            await asyncio.wait(tasks.values())
-        except asyncio.CancelledError:
-            for task in tasks.values():
-                task.cancel()
-            raise
+        await self._wait(tasks.values())
         return [tasks[record.ref, metric.name].result() for record in records for metric in metrics]
+
+    async def _wait(self, tasks: Collection[_Task], *, timeout: float | None = None) -> None:
+        """Wait for one call's tasks; when the call is cancelled, so is what no other call counts on."""
+        if not tasks:
+            return
+        self._awaited.update(tasks)
+        try:
+            await asyncio.wait(tasks, timeout=timeout)
+        except asyncio.CancelledError:  # the caller went away: nobody pays for what nobody reads
+            self._awaited.subtract(tasks)
+            for task in tasks:
+                if self._awaited[task] <= 0:
+                    task.cancel()
+            raise
+        finally:
+            for task in tasks:
+                if task.done():
+                    del self._awaited[task]
 
     async def _begin(
         self, subjects: Sequence[Subject], metrics: Sequence[MetricDefinition], request: EvaluationRequest
-    ) -> dict[tuple[TargetRef, str], asyncio.Task[Evaluation | StorageError]]:
+    ) -> dict[tuple[TargetRef, str], _Task]:
         """Start everything that is needed, required metrics first; keyed by target and metric."""
         stages = await plan.closure(self._metrics, metrics)
         pairs = [
@@ -125,31 +138,44 @@ class Engine:
             for metric in stage
             if subject.record.ref.level in metric.levels
         ]
-        known = await self._results.existing({p.evaluation_id for p in pairs}) if request.deduplicate else {}
-        tasks: dict[tuple[TargetRef, str], asyncio.Task[Evaluation | StorageError]] = {}
+        # From here on nothing waits: what is being computed now, or was stored before now, is not computed again.
+        known = self._look_up({pair.evaluation_id for pair in pairs}) if request.deduplicate else None
+        tasks: dict[tuple[TargetRef, str], _Task] = {}
         for pair in pairs:
             ref = pair.subject.record.ref
             required = [tasks[ref, name] for name in pair.metric.required_metrics if (ref, name) in tasks]
             if (ref, pair.metric.name) not in tasks:
-                tasks[ref, pair.metric.name] = self._compute(pair, known.get(pair.evaluation_id), required)
+                tasks[ref, pair.metric.name] = self._compute(pair, known, required)
         return tasks
+
+    def _look_up(self, ids: Collection[uuid.UUID]) -> _Known | None:
+        wanted = [each for each in ids if each not in self._computing]
+        return self._start(self._existing(wanted)) if wanted else None
+
+    async def _existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation] | StorageError:
+        try:
+            return await self._results.existing(ids)
+        except StorageError as error:
+            return error
 
     def pending(self, evaluation_id: uuid.UUID) -> Pending | None:
         """What is being computed under this id, if anything; a result is stored before it stops being so."""
         found = self._computing.get(evaluation_id)
         return found[0] if found else None
 
-    def _compute(
-        self, pair: _Pair, known: Evaluation | None, required: Sequence[asyncio.Task[Evaluation | StorageError]]
-    ) -> asyncio.Task[Evaluation | StorageError]:
+    def _compute(self, pair: _Pair, known: _Known | None, required: Sequence[_Task]) -> _Task:
         """Start one pair; a repeated request joins what its first call still computes."""
         same = self._computing.get(pair.evaluation_id)
         if same is not None:
             return same[1]
         task = self._start(self._conclude(pair, known, required))
         self._computing[pair.evaluation_id] = _pending(pair.subject, pair.metric, pair.request), task
-        task.add_done_callback(lambda _: self._computing.pop(pair.evaluation_id, None))
+        task.add_done_callback(lambda _: self._forget(pair.evaluation_id, task))
         return task
+
+    def _forget(self, evaluation_id: uuid.UUID, task: _Task) -> None:
+        del self._computing[evaluation_id]
+        self._awaited.pop(task, None)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = self._group.create_task(work)
@@ -158,11 +184,16 @@ class Engine:
         return task
 
     async def _conclude(
-        self, pair: _Pair, known: Evaluation | None, required: Sequence[asyncio.Task[Evaluation | StorageError]]
+        self, pair: _Pair, known: _Known | None, required: Sequence[_Task]
     ) -> Evaluation | StorageError:
         """One pair to its end.  Trouble of the store is returned, so that it cannot end what others asked for."""
         if known is not None:
-            return known
+            await asyncio.wait([known])  # unlike `await known`, this leaves it alone when this pair is cancelled
+            stored = known.result()
+            if isinstance(stored, StorageError):
+                return stored
+            if pair.evaluation_id in stored:
+                return stored[pair.evaluation_id]
         if required:
             await asyncio.wait(required)
         try:
@@ -177,7 +208,10 @@ class Engine:
         if ref.level is Level.SPAN and metric.span_kinds and subject.kind not in metric.span_kinds:
             kinds = ", ".join(metric.span_kinds)
             reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.kind}"
-            return _evaluation(pair, _nothing(Abstention(reason=reason)), datetime.now(UTC))  # never stored
+            # No result at all, so no id either: an answer to this caller, and nothing in the store.
+            return replace(
+                _evaluation(pair, _nothing(Abstention(reason=reason)), datetime.now(UTC)), evaluation_id=NO_ID
+            )
         if request.reuse and not subject.inline:
             stored = await self._results.reusable(ref, metric.digest, input_digest(metric, subject.inputs))
             if stored is not None:
@@ -257,7 +291,7 @@ def _evaluation(pair: _Pair, conclusion: Conclusion, started: datetime) -> Evalu
 
 
 def _answer(
-    task: asyncio.Task[Evaluation | StorageError],
+    task: _Task,
     subject: Subject,
     metric: MetricDefinition,
     request: EvaluationRequest,

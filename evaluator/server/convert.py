@@ -24,7 +24,7 @@ from evaluator.server.enums import (
 )
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
-from storage.model import Abstention, Evaluation, Failure, Purpose, Score, Usage
+from storage.model import NO_ID, Abstention, Evaluation, Failure, Purpose, Score, Usage
 from storage.ports import ResultFilter
 
 E = TypeVar("E")
@@ -168,7 +168,7 @@ def results_to_proto(request: EvaluationRequest, answers: Sequence[Answer]) -> l
 def result_to_proto(answer: Answer) -> pb.Result:
     """A result, final or not."""
     result = pb.Result(
-        result_id=str(answer.evaluation_id),
+        result_id="" if answer.evaluation_id == NO_ID else str(answer.evaluation_id),
         target=convert_targets.target_ref_to_proto(answer.target),
         metric=answer.metric,
         metric_version=answer.metric_version,

@@ -44,7 +44,7 @@ _OPTIONS = (
 )
 
 
-class CannotListenError(OSError):
+class CannotListen(OSError):
     """The address is in use, not ours, or malformed; the message says which."""
 
 
@@ -68,7 +68,7 @@ async def serving(address: str, parts: Parts, *, grace_seconds: float = 10.0) ->
     at most `grace_seconds`.
 
     Raises:
-        CannotListenError: The address cannot be bound.
+        CannotListen: The address cannot be bound.
     """
     stopping = asyncio.Event()
     server = grpc.aio.server(interceptors=[ErrorTable()], options=_OPTIONS)
@@ -113,7 +113,7 @@ def _bind(server: grpc.aio.Server, address: str) -> int:
     except RuntimeError:
         port = 0
     if port == 0:
-        raise CannotListenError(f"cannot listen on {address}: {_reason(address)}; stop what uses it or choose another")
+        raise CannotListen(f"cannot listen on {address}: {_reason(address)}; stop what uses it or choose another")
     return port
 
 

@@ -12,6 +12,8 @@ from storage.model import Anchor, Level, TargetRef
 from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress
 
 _FILTER = "/*filter*/"
+MAX_TARGETS = 1000
+"""Targets in one parameter: ClickHouse refuses form values over 128 KiB."""
 _COLUMNS = (
     "RuleId", "RuleVersion", "MetricName", "Level", "TargetId", "Watermark", "Decision", "Reason", "Attempt",
     "NextAttemptAt", "Worker",
@@ -66,7 +68,6 @@ class ClickHouseQueue:
                 ready_ms=row["ready_ms"],
             )
             for row in rows
-            if _valid_trace_id(row["trace_id"])  # a foreign writer may store any text as an id
         ]
 
     async def candidates(self, traces: Sequence[ReadyTrace], wanted: Candidates) -> list[TargetRecord]:
@@ -140,19 +141,21 @@ class ClickHouseQueue:
 
     async def decided(self, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str, int]]:
         """See the port."""
-        if not targets:
-            return set()
-        rows = await self._database.rows(
-            "decided",
-            {
-                "rules": [rule],
-                "level": str(targets[0].ref.level),
-                "targets": [record.ref.key for record in targets],
-                "first_ms": min(record.watermark_ms for record in targets),
-                "last_ms": max(record.watermark_ms for record in targets),
-            },
-        )
-        return {(row["metric"], row["target_id"], row["watermark_ms"]) for row in rows}
+        settled: set[tuple[str, str, int]] = set()
+        for start in range(0, len(targets), MAX_TARGETS):
+            part = targets[start : start + MAX_TARGETS]
+            rows = await self._database.rows(
+                "decided",
+                {
+                    "rules": [rule],
+                    "level": str(part[0].ref.level),
+                    "targets": [record.ref.key for record in part],
+                    "first_ms": min(record.watermark_ms for record in part),
+                    "last_ms": max(record.watermark_ms for record in part),
+                },
+            )
+            settled |= {(row["metric"], row["target_id"], row["watermark_ms"]) for row in rows}
+        return settled
 
     async def record(self, decisions: Sequence[Decision]) -> None:
         """See the port."""
@@ -236,10 +239,6 @@ class ClickHouseLeases:
     async def release(self, owner: str) -> None:
         """See the port."""
         await self._database.run("lease_release", {"me": owner})
-
-
-def _valid_trace_id(text: str) -> bool:
-    return len(text) == 32 and not text.strip("0123456789abcdef") and bool(text.strip("0"))
 
 
 def _valid_span_id(text: str) -> bool:

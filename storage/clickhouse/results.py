@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from storage.clickhouse.client import Database
@@ -28,6 +28,11 @@ from storage.model import (
 from storage.ports import ResultCursor, ResultFilter
 
 MAX_US = 2**53
+MAX_IDS = 1000
+"""Ids in one parameter: ClickHouse refuses form values over 128 KiB."""
+MAX_UINT32 = 2**32 - 1
+_NO_DIGEST = "00" * 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = (
     "EvaluationId", "Attempt", "Level", "TraceId", "SpanId", "SessionId", "TargetTime", "StartTime", "ServiceName",
     "SpanName", "AnchorTraceId", "AnchorSpanId", "AnchorTime", "MetricName", "MetricVersion", "MetricDigest", "Kind",
@@ -61,9 +66,12 @@ class ClickHouseResults:
 
     async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
         """The newest attempt of each; see the port."""
-        parameters = _parameters(ResultFilter(include_superseded=True)) | {"ids": [str(each) for each in ids]}
-        rows = await self._database.rows("results", parameters | _before(None) | {"max_rows": 100_000})
-        found = (_from_row(row) for row in rows)
+        where = _parameters(ResultFilter(include_superseded=True)) | _before(None) | {"max_rows": 100_000}
+        wanted = [str(each) for each in ids]
+        found: list[Evaluation] = []
+        for start in range(0, len(wanted), MAX_IDS):
+            rows = await self._database.rows("results", where | {"ids": wanted[start : start + MAX_IDS]})
+            found += [_from_row(row) for row in rows]
         return {each.evaluation_id: each for each in sorted(found, key=lambda each: each.attempt)}
 
     async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
@@ -125,7 +133,12 @@ def _parameters(where: ResultFilter) -> dict[str, object]:
 
 
 def _micros(time: datetime) -> int:
-    return int(time.timestamp() * 1_000_000)
+    return (time - _EPOCH) // timedelta(microseconds=1)  # `timestamp()` is a float, and off by one now and then
+
+
+def _clean(text: str) -> str:
+    """What UTF-8 can hold: a judge's JSON may spell half a surrogate pair (`\\ud800`)."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
@@ -159,24 +172,24 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
         str(evaluation.purpose),
         str(evaluation.status),
         failure.code if failure else "",
-        failure.message if failure else "",
+        _clean(failure.message) if failure else "",
         str(evaluation.output_type),
         score.value if score else None,
-        score.label if score else "",
-        list(score.labels) if score else [],
-        score.text if score else "",
-        score.explanation if score else explanation,
+        _clean(score.label) if score else "",
+        [_clean(label) for label in score.labels] if score else [],
+        _clean(score.text) if score else "",
+        _clean(score.explanation if score else explanation),
         evaluation.rule,
         evaluation.rule_version,
         evaluation.watermark_ms,
         evaluation.input_digest.ljust(16, b"\0"),
-        evaluation.judge_model,
-        usage.input_tokens,
-        usage.output_tokens,
+        _clean(evaluation.judge_model),
+        min(usage.input_tokens, MAX_UINT32),  # an endpoint may report any number
+        min(usage.output_tokens, MAX_UINT32),
         usage.cost_usd or 0.0,
-        usage.latency_ms,
+        min(usage.latency_ms, MAX_UINT32),
         metadata,
-        int(evaluation.started.timestamp() * 1000),
+        _micros(evaluation.started) // 1000,
         _micros(evaluation.evaluated),
     )
 
@@ -209,12 +222,12 @@ def _from_row(row: Mapping[str, Any]) -> Evaluation:
         rule=row["rule"],
         rule_version=row["rule_version"],
         watermark_ms=row["watermark_ms"],
-        input_digest=bytes.fromhex(row["input_digest"]),
+        input_digest=bytes.fromhex(row["input_digest"].removesuffix(_NO_DIGEST)),
         judge_model=row["judge_model"],
         usage=Usage(
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
-            cost_usd=None if metadata.get("cost") == "unknown" else row["cost_usd"],
+            cost_usd=_cost(row, metadata),
             latency_ms=row["latency_ms"],
             attempts=int(metadata.get("attempts", 0)),
         ),
@@ -222,6 +235,13 @@ def _from_row(row: Mapping[str, Any]) -> Evaluation:
         evaluated=datetime.fromtimestamp(row["evaluated_us"] / 1_000_000, UTC),
         inserted_us=row["inserted_us"],
     )
+
+
+def _cost(row: Mapping[str, Any], metadata: Mapping[str, str]) -> float | None:
+    """None where the price was not known, and where nothing was asked of a model."""
+    if metadata.get("cost") == "unknown" or not (row["input_tokens"] or row["output_tokens"] or row["cost_usd"]):
+        return None
+    return float(row["cost_usd"])
 
 
 def _outcome(row: Mapping[str, Any], metadata: Mapping[str, str]) -> Outcome:

@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 from running_front import PreparedExplaining
 
-from assay.client import AsyncClient, CallFailedError, InlineTarget, Level, MetricRef, ResultFilter, Status, TargetRef
+from assay.client import AsyncClient, CallFailed, InlineTarget, Level, MetricRef, ResultFilter, Status, TargetRef
 from evaluator.judges.choose import Judges
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import builtin_metrics
@@ -154,10 +154,10 @@ async def test_what_is_not_ready_in_time_goes_on_and_is_there_later(real: Real) 
 async def test_an_unknown_span_and_an_unknown_metric_are_not_found(real: Real) -> None:
     """Nothing was scored, and the reason says which of the two it was."""
     target, otlp = a_chat("Paris")
-    with pytest.raises(CallFailedError) as unknown_target:
+    with pytest.raises(CallFailed) as unknown_target:
         await real.client.evaluate([target], ["correctness"])
     await real.store(otlp)
-    with pytest.raises(CallFailedError) as unknown_metric:
+    with pytest.raises(CallFailed) as unknown_metric:
         await real.client.evaluate([target], ["nonesuch"])
     assert (unknown_target.value.reason, unknown_metric.value.reason) == ("TARGET_NOT_FOUND", "METRIC_NOT_FOUND")
     assert len(real.judge.requests) == 0
@@ -167,6 +167,6 @@ async def test_inline_spans_that_lack_the_named_one_are_refused(real: Real) -> N
     """The caller's mistake, said so."""
     _, otlp = a_chat("Paris")
     other, _ = a_chat("Paris")
-    with pytest.raises(CallFailedError) as refused:
+    with pytest.raises(CallFailed) as refused:
         await real.client.evaluate([InlineTarget(ref=other, otlp=otlp)], ["response_length"])
     assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")

@@ -13,7 +13,7 @@ from running_front import Front, a_span, an_evaluation, running_front
 
 from assay.client import (
     AsyncClient,
-    CallFailedError,
+    CallFailed,
     Client,
     Decision,
     Explanation,
@@ -147,7 +147,7 @@ async def test_what_is_not_ready_can_be_asked_for_later(front: Front, client: As
 
 async def test_a_refusal_tells_code_reason_and_field(client: AsyncClient) -> None:
     """A caller can act on an error without reading prose."""
-    with pytest.raises(CallFailedError) as refused:
+    with pytest.raises(CallFailed) as refused:
         await client.get_result("not-a-uuid")
     assert (refused.value.code, refused.value.reason, refused.value.field_violations) == (
         "INVALID_ARGUMENT",
@@ -160,7 +160,7 @@ async def test_a_refusal_tells_code_reason_and_field(client: AsyncClient) -> Non
 async def test_an_unreachable_service_is_an_error_of_the_client(front: Front) -> None:
     """The same exception, without a reason."""
     async with AsyncClient("127.0.0.1:1", timeout_seconds=5.0) as client:
-        with pytest.raises(CallFailedError) as failed:
+        with pytest.raises(CallFailed) as failed:
             await client.get_rule("x")
     assert (failed.value.code, failed.value.reason) == ("UNAVAILABLE", "")
 
@@ -169,7 +169,7 @@ async def test_a_store_that_is_away_is_worth_a_retry() -> None:
     """The caller learns that it is not its fault, and when to come again."""
     nowhere = Database("http://127.0.0.1:1/assay")  # never connected
     async with running_front(nowhere) as front, AsyncClient(front.address, timeout_seconds=20.0) as client:
-        with pytest.raises(CallFailedError) as failed:
+        with pytest.raises(CallFailed) as failed:
             await client.get_rule("x")
     assert (failed.value.code, failed.value.reason, failed.value.retry_seconds) == (
         "UNAVAILABLE",
@@ -191,7 +191,7 @@ async def test_a_metric_lives_from_creation_to_deletion(client: AsyncClient) -> 
     assert [record.definition.version async for record in client.list_metric_versions(name)] == [2, 1]
     assert (await client.get_metric(name, version=1)).definition == politeness(name)
     await client.delete_metric(name)
-    with pytest.raises(CallFailedError) as gone:
+    with pytest.raises(CallFailed) as gone:
         await client.get_metric(name)
     assert (gone.value.code, gone.value.reason) == ("NOT_FOUND", "METRIC_NOT_FOUND")
 
@@ -216,7 +216,7 @@ async def test_a_rule_lives_from_creation_to_deletion(client: AsyncClient) -> No
     assert enabled == replace(disabled, enabled=True, version=4, enable_time=enabled.enable_time)
     assert name in [record.definition.name async for record in client.list_rules()]
     await client.delete_rule(name)
-    with pytest.raises(CallFailedError) as gone:
+    with pytest.raises(CallFailed) as gone:
         await client.get_rule(name)
     assert (gone.value.code, gone.value.reason) == ("NOT_FOUND", "RULE_NOT_FOUND")
 
@@ -280,7 +280,7 @@ async def test_the_blocking_client_does_the_same(front: Front) -> None:
             (result,) = client.evaluate([target], ["correctness"])
             listed = "correctness" in [record.definition.name for record in client.list_metrics()]
             begun = next(client.watch_results()).result is None
-            with pytest.raises(CallFailedError) as refused:
+            with pytest.raises(CallFailed) as refused:
                 client.get_rule("unknown")
             return result.value, listed, begun, refused.value.reason
 

@@ -22,7 +22,7 @@ from running_front import Front, a_span, an_evaluation, running_front
 
 from evaluator.errors import TooManyTargets
 from evaluator.server.errors import DETAILS_KEY
-from evaluator.server.serve import SERVICES, CannotListenError
+from evaluator.server.serve import SERVICES, CannotListen
 from storage.clickhouse.client import Database
 
 
@@ -256,14 +256,14 @@ async def test_health_is_serving_per_service_until_the_server_stops(database: Da
 async def test_a_port_in_use_is_a_clear_error(database: Database) -> None:
     """Two servers on one port would share the calls without a word."""
     async with running_front(database) as front:
-        with pytest.raises(CannotListenError, match=f"cannot listen on {front.address}: Address already in use"):
+        with pytest.raises(CannotListen, match=f"cannot listen on {front.address}: Address already in use"):
             async with running_front(database, address=front.address):
                 pass
 
 
 async def test_an_address_that_is_not_ours_is_a_clear_error(database: Database) -> None:
     """The system's reason is in the message."""
-    with pytest.raises(CannotListenError, match=r"cannot listen on 192\.0\.2\.1:0: Cannot assign requested address"):
+    with pytest.raises(CannotListen, match=r"cannot listen on 192\.0\.2\.1:0: Cannot assign requested address"):
         async with running_front(database, address="192.0.2.1:0"):
             pass
 

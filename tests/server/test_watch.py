@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from running_front import PreparedExplaining, PreparedScoring, a_span, an_evaluation, running_front
 
-from assay.client import AsyncClient, CallFailedError, ResultFilter
+from assay.client import AsyncClient, CallFailed, ResultFilter
 from evaluator.server.convert_targets import target_ref_to_proto
 from evaluator.server.evaluator import EvaluatorServicer
 from evaluator.v1 import evaluator_pb2 as pb
@@ -23,7 +23,7 @@ async def test_a_stopping_server_sends_its_watchers_away_at_once(database: Datab
             client = AsyncClient(front.address)
             watch = client.watch_results()
             assert (await anext(watch)).result is None
-        with pytest.raises(CallFailedError) as ended:
+        with pytest.raises(CallFailed) as ended:
             await anext(watch)
         await client.close()
     assert (ended.value.code, ended.value.reason, ended.value.retry_seconds) == ("UNAVAILABLE", "SERVER_STOPPING", 1.0)
@@ -55,7 +55,7 @@ async def test_a_watch_shows_only_what_its_filter_lets_through(database: Databas
 async def test_a_cursor_we_did_not_make_is_refused(database: Database) -> None:
     """Junk is INVALID_ARGUMENT, not a watch from the beginning of time."""
     async with running_front(database) as front, AsyncClient(front.address) as client:
-        with pytest.raises(CallFailedError) as refused:
+        with pytest.raises(CallFailed) as refused:
             await anext(client.watch_results(cursor="junk"))
     assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "INVALID_PAGE_TOKEN")
 

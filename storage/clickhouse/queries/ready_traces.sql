@@ -1,11 +1,12 @@
 -- Complete traces.  ReadyAt = last arrival + grace when the root has ended (longer when several services or logs were seen: other
 -- processes' batches are still on their way), else last arrival + idle (also for traces whose root never comes).
 -- Taken when ReadyAt lies in (since, until].  Watermark = last arrival, logs included, so late rows make a new candidate.
+-- A foreign writer may store any text as an id; what is no trace id is left out here, so that a full page stays a full page.
 -- Pages are cut by (ReadyAt, TraceId): the next page has since, after_id = the last row's; after_id = '' starts a window.
 WITH ids AS (
     SELECT DISTINCT TraceId FROM trace_events AS e
     WHERE e.IngestedAt >= fromUnixTimestamp64Milli({since_ms:Int64} - {idle_ms:Int64}) AND e.IngestedAt <= fromUnixTimestamp64Milli({until_ms:Int64})
-      AND cityHash64(TraceId) % 16 IN {shards:Array(UInt16)}
+      AND cityHash64(TraceId) % 16 IN {shards:Array(UInt16)} AND match(TraceId, '^[0-9a-f]{32}$') AND match(TraceId, '[1-9a-f]')
 )
 SELECT t.TraceId AS trace_id, t.Last AS watermark_ms, toUnixTimestamp64Nano(t.T0) AS first_ns, toUnixTimestamp64Nano(t.T1) AS last_ns,
        t.Logs > 0 AS has_logs, t.First AS first_ingested_ms, toUnixTimestamp64Nano(t.Anchor.1) AS anchor_ns, t.Anchor.2 AS anchor_span_id,

@@ -28,6 +28,7 @@ FROM (
             SELECT EvaluationId, Attempt FROM evaluations_current FINAL
             WHERE (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
               AND (empty({trace_ids:Array(String)}) OR TraceId IN {trace_ids:Array(String)})))
+    ORDER BY InsertedAt  -- of copies the first, on every page
     LIMIT 1 BY EvaluationId, Attempt
 )
 WHERE (inserted_us, evaluation_id, attempt) < ({before_us:Int64}, {before_id:String}, {before_attempt:UInt16})

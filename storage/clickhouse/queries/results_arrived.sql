@@ -23,6 +23,7 @@ FROM (
       AND ({rule:String} = '' OR RuleId = {rule:String})
       AND ({run:String} = '' AND Purpose IN ('online', 'ondemand', 'backfill', 'recompute') OR {run:String} != '' AND RunId = {run:String})
       AND InsertedAt >= fromUnixTimestamp64Micro({since_us:Int64}) AND InsertedAt < fromUnixTimestamp64Micro({until_us:Int64})
+    ORDER BY InsertedAt  -- of copies the first, on every page
     LIMIT 1 BY EvaluationId, Attempt
 )
 WHERE (inserted_us, evaluation_id, attempt) > ({after_us:Int64}, {after_id:String}, {after_attempt:UInt16})

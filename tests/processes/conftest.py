@@ -1,0 +1,29 @@
+"""Installations that the tests of one module share.  A test may kill parts of one, and waits until they are back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running_installation import Installation, installation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _with_proc() -> None:
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("finds the processes of an installation in /proc, which this system does not have")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One `assay up` for a whole module."""
+    with installation(tmp_path_factory.mktemp("installation")) as place:
+        yield place
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Installation]:
+    """One `assay up` for one test, not started yet."""
+    with installation(tmp_path, started=False) as place:
+        yield place
