@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -54,7 +55,12 @@ class Settings:
         for name in (*LISTENERS, "clickhouse_http"):
             host, _, port = getattr(self, name).rpartition(":")
             if not host or not port.isdigit() or int(port) > 65535:
-                raise InvalidSetting(f"{_variable(name)} must be host:port, got {getattr(self, name)!r}")
+                raise InvalidSetting(f"{_variable(name)} must be host:port (port 0 = any free one), got {getattr(self, name)!r}")
+            if name == "clickhouse_http" and host not in LOOPBACK and not self.clickhouse_url:
+                raise InvalidSetting(
+                    f"{_variable(name)}={self.clickhouse_http} is not on loopback, and the embedded ClickHouse listens "
+                    "nowhere else: use 127.0.0.1, or run a server of your own and set ASSAY_CLICKHOUSE_URL"
+                )
             if name in LISTENERS and host not in LOOPBACK and not self.insecure:
                 raise InvalidSetting(
                     f"{_variable(name)}={getattr(self, name)} would let everybody in who can reach this machine, and "
@@ -62,8 +68,12 @@ class Settings:
                 )
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise InvalidSetting(f"ASSAY_LOG_LEVEL must be debug, info, warning or error, got {self.log_level!r}")
-        if not self.trace_idle_seconds > 0:
-            raise InvalidSetting(f"ASSAY_TRACE_IDLE_SECONDS must be above 0, got {self.trace_idle_seconds!r}")
+        if self.clickhouse_url and not self.clickhouse_url.startswith(("http://", "https://")):
+            raise InvalidSetting("ASSAY_CLICKHOUSE_URL must be http(s)://user:password@host:port/database")
+        if self.min_free_disk_mb < 0:
+            raise InvalidSetting(f"ASSAY_MIN_FREE_DISK_MB must be 0 or more, got {self.min_free_disk_mb!r}")
+        if not 0 < self.trace_idle_seconds < math.inf:
+            raise InvalidSetting(f"ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got {self.trace_idle_seconds!r}")
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
 
@@ -115,7 +125,10 @@ def _typed(name: str, value: object) -> object:
             case _:
                 return str(value)
     except (ValueError, KeyError):
-        raise InvalidSetting(f"{_variable(name)} must be a {kind}, got {value!r}") from None
+        raise InvalidSetting(f"{_variable(name)} must be {_SAID[kind]}, got {value!r}") from None
+
+
+_SAID = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 _SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

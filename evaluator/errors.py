@@ -8,7 +8,7 @@ class EvaluatorError(Exception):
 
 
 class InvalidDefinition(EvaluatorError):
-    """A metric or rule definition is not acceptable.  `field` is its path in the message, `metric.prompt` for example."""
+    """A metric or rule definition is not acceptable.  `field` is its path in the message: `metric.prompt`, say."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")

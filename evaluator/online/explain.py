@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from evaluator.errors import LevelMismatch, TargetNotFound
-from evaluator.online.record import RuleRecord
 from evaluator.online.explanation import Decision, Explanation
+from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from evaluator.online.worker import LOOKBACK, is_due, wanted
 from evaluator.scoring.plan import KnowsMetrics
