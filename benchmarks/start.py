@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from benchmarks.report import arguments, children_cpu_seconds, process_rss_mb, repeated, show
+from storage.clickhouse.server import EmbeddedServer
 
 PORTS = ("--otlp-grpc", "--otlp-http", "--grpc", "--clickhouse-http")
 ROLES = {
@@ -63,7 +65,13 @@ def measure() -> dict[str, float]:
             "ClickHouse MB": process_rss_mb(pids["clickhouse"]),
         }
         stopped = stop(process)
+        server = EmbeddedServer(Path(folder), http="127.0.0.1:0")
+        began = time.monotonic()
+        server.start()
+        alone = time.monotonic() - began
+        server.stop()
     return {
+        "ClickHouse alone to ready, s": alone,
         "first start to ready, s": first,
         "first start and stop, CPU s": first_cpu,
         "start to ready, s": second,
