@@ -55,7 +55,9 @@ class Settings:
         for name in (*LISTENERS, "clickhouse_http"):
             host, _, port = getattr(self, name).rpartition(":")
             if not host or not port.isdigit() or int(port) > 65535:
-                raise InvalidSetting(f"{_variable(name)} must be host:port (port 0 = any free one), got {getattr(self, name)!r}")
+                raise InvalidSetting(
+                    f"{_variable(name)} must be host:port (port 0 = any free one), got {getattr(self, name)!r}"
+                )
             if name == "clickhouse_http" and host not in LOOPBACK and not self.clickhouse_url:
                 raise InvalidSetting(
                     f"{_variable(name)}={self.clickhouse_http} is not on loopback, and the embedded ClickHouse listens "

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from exporter.commit import Committer
 from exporter.disk import DiskGuard
+from storage.otlp.jsonwire import logs_body, traces_body
 from storage.otlp.reference import Translated, translate_logs, translate_traces
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ TRANSLATORS: Mapping[Signal, Callable[[bytes], Translated]] = {
     Signal.TRACES: translate_traces,
     Signal.LOGS: translate_logs,
 }
+FROM_JSON: Mapping[Signal, Callable[[bytes], bytes]] = {Signal.TRACES: traces_body, Signal.LOGS: logs_body}
 
 
 class Intake:
@@ -42,8 +44,8 @@ class Intake:
         """Raise `DiskLow` where nothing is accepted at present."""
         self._guard.check()
 
-    async def export(self, signal: Signal, body: bytes) -> Translated:
-        """Return when the rows of one request (protobuf bytes) are in ClickHouse.
+    async def export(self, signal: Signal, body: bytes, *, json: bool = False) -> Translated:
+        """Return when the rows of one request (protobuf, or OTLP/JSON) are in ClickHouse.
 
         Raises:
             Malformed, TooLarge: The body cannot be translated; nothing was stored.
@@ -53,7 +55,7 @@ class Intake:
         self.check_room()
         committer = self._committers[signal]
         committer.check_room(len(body))  # before the work of translating it
-        translated = await self._translate(signal, body)
+        translated = await self._translate(signal, body, json=json)
         await committer.commit(translated.block)
         if translated.rejected:
             log.warning(
@@ -62,8 +64,10 @@ class Intake:
             )
         return translated
 
-    async def _translate(self, signal: Signal, body: bytes) -> Translated:
-        translate = TRANSLATORS[signal]
+    async def _translate(self, signal: Signal, body: bytes, *, json: bool) -> Translated:
+        def translate(body: bytes) -> Translated:
+            return TRANSLATORS[signal](FROM_JSON[signal](body) if json else body)
+
         if len(body) < THREAD_FROM_BYTES:
             return translate(body)
         async with self._one_large:

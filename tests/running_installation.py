@@ -150,6 +150,16 @@ class Installation:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    @contextmanager
+    def frozen(self, role: str) -> Iterator[None]:
+        """Stop one process's clock for the length of a block."""
+        pid = self.pid_of(role)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def wait_replaced(self, role: str, old_pid: int) -> int:
         """Wait until another process has the role and is ready; returns its pid."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -56,11 +56,18 @@ class Explainer:
         newest = {each.metric: each for each in reversed(found)}
         explanations: list[Explanation] = []
         for name in definition.metrics:
-            entry = ledger.get(name)
-            if entry is not None:
-                explanations.append(_from_ledger(*entry, newest.get(name)))
-            else:
+            if name not in ledger:
                 explanations.append(await self._worked_out(definition, name, record, progress))
+                continue
+            entry, alive = ledger[name]
+            decided = _from_ledger(entry, alive, newest.get(name), enabled=definition.enabled)
+            if (
+                entry.watermark_ms < record.watermark_ms
+                and definition.enabled
+                and decided.decision is not Decision.RUNNING
+            ):
+                decided = _with_next(decided, await self._worked_out(definition, name, record, progress))
+            explanations.append(decided)
         return explanations
 
     async def _worked_out(
@@ -112,16 +119,31 @@ _OF_LEDGER = {
 }
 
 
-def _from_ledger(entry: LedgerEntry, alive: bool, newest: Evaluation | None) -> Explanation:
+def _with_next(decided: Explanation, following: Explanation) -> Explanation:
+    """What was decided about an earlier revision of the target, unless a newer one is about to be scored."""
+    if following.decision is not Decision.WAITING:
+        return decided
+    return replace(
+        decided,
+        decision=Decision.WAITING,
+        reason=f"an earlier revision was decided ({decided.decision}); the newer one is {following.reason}",
+        next_attempt=following.next_attempt,
+    )
+
+
+def _from_ledger(entry: LedgerEntry, alive: bool, newest: Evaluation | None, *, enabled: bool) -> Explanation:
     reason = entry.reason
     evaluation_id: uuid.UUID | None = newest.evaluation_id if newest else None
     if entry.decision == "started":
         reason = "being scored" if alive else "its worker died; the next poll takes it up again"
     elif entry.decision == "scored":
         reason = f"scored, attempt {entry.attempt}"
+    decision = _OF_LEDGER[entry.decision]
+    if entry.decision == "started" and not alive and not enabled:
+        decision, reason = Decision.DISABLED, "its worker died, and the rule is disabled"
     return Explanation(
         metric=entry.metric,
-        decision=_OF_LEDGER[entry.decision],
+        decision=decision,
         reason=reason,
         evaluation_id=evaluation_id,
         decided=newest.evaluated if newest else None,

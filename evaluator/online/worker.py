@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from evaluator.scoring.request import EvaluationRequest, MetricRef
-from storage.errors import StorageError, Unavailable
+from storage.errors import Rejected, StorageError, Unavailable
 from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score
 from storage.ports import Candidates, Completion, Decision, Queue, ReadyTrace, TargetRecord, Telemetry
 
@@ -80,6 +81,7 @@ class _Place:
 
     cursor_ms: int
     enabled_ms: int
+    moved: bool = False
     saved_at: float = field(default_factory=time.monotonic)
 
 
@@ -134,20 +136,22 @@ class OnlineWorker:
                 await self.poll()
             except Unavailable as error:
                 log.warning("poll_postponed", extra={"reason": str(error)})
-            except EvaluatorError as error:
+            except StorageError as error:
                 log.error("poll_failed", extra={"reason": str(error)})
             await asyncio.sleep(self._pace.poll_seconds)
 
     async def poll(self) -> None:
         """One round over all rules."""
         shards = self._leases.owned("score")
-        rules = {rule.name: rule for rule in await self._rules.enabled()} if shards else {}
+        if not shards:  # standing by, or the store was away for long: what waits in the lanes is still ours to finish
+            return
+        rules = {rule.name: rule for rule in await self._rules.enabled()}
         self._enabled = frozenset(rules)
         self._places = {name: place for name, place in self._places.items() if name in rules}
         if not rules:
             return
-        if len(shards) > self._shards or time.monotonic() - self._took_over_at > TAKE_OVER_SECONDS:
-            await self._take_over(rules)
+        due = len(shards) > self._shards or time.monotonic() - self._took_over_at > TAKE_OVER_SECONDS
+        if due and await self._take_over(rules):
             self._took_over_at = time.monotonic()
         self._shards = len(shards)
         until_ms = await self._queue.safe_until_ms()
@@ -170,7 +174,7 @@ class OnlineWorker:
     async def _advance(
         self, rules: Sequence[RuleDefinition], since_ms: int, until_ms: int, shards: Iterable[int]
     ) -> None:
-        after_id, found = "", False
+        after_id, found, failed = "", False, set[str]()
         while True:
             page = await self._queue.ready_traces(
                 self._completion,
@@ -181,18 +185,29 @@ class OnlineWorker:
                 limit=self._pace.page_traces,
             )
             for rule in rules:
-                await self._select(rule, page)
+                try:
+                    if page and rule.name not in failed:
+                        await self._select(rule, page)
+                except (EvaluatorError, Rejected) as error:  # this rule stays where it is; the others go on
+                    log.error("rule_failed", extra={"rule": rule.name, "reason": str(error)})
+                    failed.add(rule.name)
             found = found or bool(page)
             if len(page) < self._pace.page_traces:
                 break
             since_ms, after_id = page[-1].ready_ms, page[-1].record.ref.trace_id
-        for rule in rules:
-            place = self._places[rule.name]
+        for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
             place.cursor_ms = until_ms
-            # A lost cursor is harmless (decided work is subtracted), so an idle rule saves it rarely.
-            if found and time.monotonic() - place.saved_at >= self._pace.cursor_seconds:
-                await self._queue.move_cursor(rule.name, until_ms)
-                place.saved_at = time.monotonic()
+            place.moved = place.moved or found
+        for name in [rule.name for rule in rules if rule.name not in failed]:
+            await self._save(name)
+
+    async def _save(self, name: str) -> None:
+        """Save a rule's cursor now and then.  A lost one costs no double work (what is decided is subtracted), but a
+        rule that was edited since would look again at what its former version left out."""
+        place = self._places[name]
+        if place.moved and time.monotonic() - place.saved_at >= self._pace.cursor_seconds:
+            await self._queue.move_cursor(name, place.cursor_ms)
+            place.saved_at, place.moved = time.monotonic(), False
 
     async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> None:
         """Write `started` for what is due of a page, and hand it to the lanes."""
@@ -214,14 +229,22 @@ class OnlineWorker:
                 await self._start(_Chunk(rule=rule, metrics=names, records=part))
 
     async def _start(self, chunk: _Chunk) -> None:
-        await self._queue.record(
-            [self._decision(chunk, record, metric, "started") for record in chunk.records for metric in chunk.metrics]
-        )
+        while True:
+            try:
+                await self._queue.record(self._all(chunk, "started"))
+                break
+            except Unavailable as error:  # perhaps it was stored all the same, and would then hold this work for ever
+                log.warning("start_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
+                await asyncio.sleep(self._pace.poll_seconds)
         await self._due.put(chunk)  # waits while the lanes are busy: the poll takes no more than can be done
 
-    async def _take_over(self, rules: dict[str, RuleDefinition]) -> None:
-        """Work that a dead worker started: again, unless its rule is gone or it killed workers too often."""
-        for left in await self._queue.abandoned(limit=self._pace.page_traces):
+    async def _take_over(self, rules: dict[str, RuleDefinition]) -> bool:
+        """Work that a dead worker started: again, unless its rule is gone or it killed workers too often.
+
+        Returns whether that was all of it.
+        """
+        abandoned = await self._queue.abandoned(limit=self._pace.page_traces)
+        for left in abandoned:
             rule = rules.get(left.rule)
             located = await self._telemetry.locate([left.target])
             record = located.get(left.target)
@@ -239,6 +262,7 @@ class OnlineWorker:
                 await self._queue.record([_closed(left, "cancelled", "a newer revision of the target is scored")])
                 continue
             await self._start(_Chunk(rule=rule, metrics=(left.metric,), records=(record,), attempt=left.attempt + 1))
+        return len(abandoned) < self._pace.page_traces
 
     async def _lane(self) -> None:
         while True:
@@ -250,45 +274,58 @@ class OnlineWorker:
 
     async def _score(self, chunk: _Chunk) -> None:
         """Score a chunk to the end: trouble of the store is waited out, since nobody else will do this work."""
-        rule, pause = chunk.rule, 0.5
-        if rule.name not in self._enabled:  # disabled while the chunk waited
-            await self._close(chunk, "cancelled", "the rule was disabled")
-            return
+        pause = 0.5
         request = EvaluationRequest(
             targets=(),
             metrics=tuple(MetricRef(name=name) for name in chunk.metrics),
             purpose=Purpose.ONLINE,
-            origin=rule.name,
+            origin=chunk.rule.name,
             deduplicate=chunk.attempt > 1,
-            rule=rule.name,
-            rule_version=rule.version,
+            rule=chunk.rule.name,
+            rule_version=chunk.rule.version,
         )
         while True:
             try:
-                conclusions = await self._scoring.score(chunk.records, request)
-                if not (trouble := [each for each in conclusions if isinstance(each, StorageError)]):
-                    pairs = [(record, metric) for record in chunk.records for metric in chunk.metrics]
-                    decisions = [
-                        self._decision(chunk, record, metric, *_ledger(conclusion))
-                        for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
-                        if isinstance(conclusion, Evaluation)
-                    ]
-                    await self._queue.record(decisions)
-                    return
-                log.warning("scoring_postponed", extra={"rule": rule.name, "reason": str(trouble[0])})
-            except Unavailable as error:
-                log.warning("scoring_postponed", extra={"rule": rule.name, "reason": str(error)})
-            except EvaluatorError as error:  # a metric was deleted, a target is gone
-                await self._close(chunk, "cancelled", str(error))
+                await self._queue.record(await self._concluded(chunk, request))
                 return
+            except Unavailable as error:
+                log.warning("scoring_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
             request = replace(request, deduplicate=True)  # what is stored already is not computed again
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10.0)
 
-    async def _close(self, chunk: _Chunk, decision: str, reason: str) -> None:
-        await self._queue.record(
-            [self._decision(chunk, r, metric, decision, reason) for r in chunk.records for metric in chunk.metrics]
-        )
+    async def _concluded(self, chunk: _Chunk, request: EvaluationRequest) -> list[Decision]:
+        """What came of a chunk.
+
+        Raises:
+            Unavailable: The store is away; what is done of the chunk is stored.
+        """
+        if chunk.rule.name not in self._enabled:  # disabled while the chunk waited
+            return self._all(chunk, "cancelled", "the rule was disabled")
+        try:
+            conclusions = await self._scoring.score(chunk.records, request)
+        except Unavailable:
+            raise
+        except Exception as error:  # a target is gone, or is a bug's: it must not take the others with it
+            if len(chunk.records) > 1:
+                parts = [replace(chunk, records=(record,)) for record in chunk.records]
+                return [decision for part in parts for decision in await self._concluded(part, request)]
+            if isinstance(error, EvaluatorError):  # or a metric was deleted
+                return self._all(chunk, "cancelled", str(error))
+            incident = secrets.token_hex(6)
+            log.exception("target_crashed", extra={"incident": incident, "target": chunk.records[0].ref.key})
+            return self._all(chunk, "failed", f"INTERNAL: a bug in Assay; incident {incident} in the log")
+        for conclusion in conclusions:
+            if isinstance(conclusion, Unavailable):
+                raise conclusion
+        pairs = [(record, metric) for record in chunk.records for metric in chunk.metrics]
+        return [
+            self._decision(chunk, record, metric, *_ledger(conclusion))
+            for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
+        ]
+
+    def _all(self, chunk: _Chunk, decision: str, reason: str = "") -> list[Decision]:
+        return [self._decision(chunk, r, metric, decision, reason) for r in chunk.records for metric in chunk.metrics]
 
     def _decision(self, chunk: _Chunk, record: TargetRecord, metric: str, decision: str, reason: str = "") -> Decision:
         return Decision(
@@ -326,8 +363,10 @@ def is_due(metric: MetricDefinition, record: TargetRecord) -> bool:
     return record.observation_kind in metric.span_kinds
 
 
-def _ledger(evaluation: Evaluation) -> tuple[str, str]:
-    match evaluation.outcome:
+def _ledger(conclusion: Evaluation | StorageError) -> tuple[str, str]:
+    if isinstance(conclusion, StorageError):  # a retry cannot help: `Unavailable` was waited out
+        return "failed", f"NOT_STORED: {conclusion}"
+    match conclusion.outcome:
         case Score():
             return "scored", ""
         case Abstention(reason=reason, status=status):

@@ -43,6 +43,7 @@ class WriteBackWorker:
                     await self.step()
             except StorageError as error:
                 log.warning("write_back_postponed", extra={"reason": str(error)})
+                self._swept_at = -SWEEP_SECONDS  # it may have been away for longer than the lag reaches back
             await asyncio.sleep(self._pause_seconds)
 
     async def step(self) -> None:

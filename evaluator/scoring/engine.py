@@ -121,10 +121,6 @@ class Engine:
                 if self._awaited[task] <= 0:
                     task.cancel()
             raise
-        finally:
-            for task in tasks:
-                if task.done():
-                    del self._awaited[task]
 
     async def _begin(
         self, subjects: Sequence[Subject], metrics: Sequence[MetricDefinition], request: EvaluationRequest
@@ -149,7 +145,7 @@ class Engine:
         return tasks
 
     def _look_up(self, ids: Collection[uuid.UUID]) -> _Known | None:
-        wanted = [each for each in ids if each not in self._computing]
+        wanted = [each for each in ids if self._joinable(each) is None]
         return self._start(self._existing(wanted)) if wanted else None
 
     async def _existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation] | StorageError:
@@ -165,17 +161,23 @@ class Engine:
 
     def _compute(self, pair: _Pair, known: _Known | None, required: Sequence[_Task]) -> _Task:
         """Start one pair; a repeated request joins what its first call still computes."""
-        same = self._computing.get(pair.evaluation_id)
+        same = self._joinable(pair.evaluation_id)
         if same is not None:
-            return same[1]
+            return same
         task = self._start(self._conclude(pair, known, required))
         self._computing[pair.evaluation_id] = _pending(pair.subject, pair.metric, pair.request), task
         task.add_done_callback(lambda _: self._forget(pair.evaluation_id, task))
         return task
 
+    def _joinable(self, evaluation_id: uuid.UUID) -> _Task | None:
+        """What computes this id; not what is being cancelled because its caller hung up (who may ask again at once)."""
+        found = self._computing.get(evaluation_id)
+        return found[1] if found and not found[1].cancelling() else None
+
     def _forget(self, evaluation_id: uuid.UUID, task: _Task) -> None:
-        del self._computing[evaluation_id]
         self._awaited.pop(task, None)
+        if (found := self._computing.get(evaluation_id)) and found[1] is task:
+            del self._computing[evaluation_id]
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = self._group.create_task(work)

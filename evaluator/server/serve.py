@@ -113,7 +113,10 @@ def _bind(server: grpc.aio.Server, address: str) -> int:
     except RuntimeError:
         port = 0
     if port == 0:
-        raise CannotListen(f"cannot listen on {address}: {_reason(address)}; stop what uses it or choose another")
+        raise CannotListen(
+            f"cannot listen on {address}: {_reason(address)}. Stop what listens there, or set ASSAY_GRPC to another "
+            "address (port 0 = any free one)"
+        )
     return port
 
 

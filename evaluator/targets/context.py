@@ -21,13 +21,15 @@ _VARIABLES: Final = (
     "sources",
     "passages",
 )
-_MARKED: Final = re.compile(r"<(context|documents|sources|passages)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_HEADED: Final = re.compile(
-    r"^[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*\n?(?:-{3,}\n)?(.*?)"
-    r"(?=\n[ \t#*-]*(?:-{3,}\n|given the context|"
-    r"(?:user )?question|query|answer|task|instructions?|user)\b[ \t*]*:?|\Z)",
-    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+_TAGS: Final = ("context", "documents", "sources", "passages")
+_HEADING: Final = re.compile(
+    r"[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*(.*)", re.IGNORECASE
 )
+_NEXT_HEADING: Final = re.compile(
+    r"[ \t#*]*(?:given the context|(?:user )?question|query|answer|task|instructions?|user)\b[ \t*]*:?", re.IGNORECASE
+)
+_RULER: Final = re.compile(r"[ \t]*-{3,}[ \t]*")
+_MAX_HEADING_CHARACTERS: Final = 200
 _MAX_PROMPT_CHARACTERS: Final = 1_000_000
 
 
@@ -70,15 +72,43 @@ def context_in_prompt(record: SpanRecord) -> str:
         *(message.content for message in record.input_messages if message.role == "user"),
     ]
     for prompt in reversed(prompts):
-        if "context" not in prompt[:_MAX_PROMPT_CHARACTERS].lower() and "<" not in prompt:
-            continue
-        marked = [found.group(2).strip() for found in _MARKED.finditer(prompt[:_MAX_PROMPT_CHARACTERS])]
-        if marked:
-            return "\n\n".join(filter(None, marked))
-        headed = _HEADED.search(prompt[:_MAX_PROMPT_CHARACTERS])
-        if headed and headed.group(1).strip():
-            return headed.group(1).strip()
+        if found := _marked(prompt[:_MAX_PROMPT_CHARACTERS]) or _headed(prompt[:_MAX_PROMPT_CHARACTERS]):
+            return found
     return ""
+
+
+def _marked(prompt: str) -> str:
+    """What stands between `<context>` and `</context>`, or tags like these."""
+    lower = prompt.lower()
+    found: list[str] = []
+    for tag in _TAGS:
+        start = lower.find(f"<{tag}>")
+        while start >= 0:
+            end = lower.find(f"</{tag}>", start)
+            if end < 0:
+                break
+            found.append(prompt[start + len(tag) + 2 : end].strip())
+            start = lower.find(f"<{tag}>", end)
+    return "\n\n".join(filter(None, found))
+
+
+def _headed(prompt: str) -> str:
+    """What stands below a line `Context:`, up to the next heading."""
+    if "context" not in prompt.lower():
+        return ""
+    kept: list[str] | None = None
+    for line in prompt.splitlines():
+        if kept is None:
+            heading = _HEADING.fullmatch(line) if "context" in line[:_MAX_HEADING_CHARACTERS].lower() else None
+            kept = [heading.group(1)] if heading else None
+        elif _RULER.fullmatch(line[:_MAX_HEADING_CHARACTERS]):
+            if any(kept):
+                break
+        elif _NEXT_HEADING.match(line[:_MAX_HEADING_CHARACTERS]):
+            break
+        else:
+            kept.append(line)
+    return "\n".join(kept or ()).strip()
 
 
 def _returned(spans: Iterable[SpanRecord]) -> str:

@@ -58,22 +58,28 @@ def duplicates(records: Sequence[SpanRecord], children: Mapping[str, tuple[str, 
     the zero-length span beside it that brings the answer are one call, and so are calls with the same response id.
     """
     by_id = {record.span_id: record for record in records}
-    inner = _inner_calls(by_id, children)
     changes: Changes = {}
-    for outer_id, inner_ids in inner.items():
-        outer = by_id[outer_id]
+    for outer_id, inner_ids in _inner_calls(by_id, children).items():
+        outer = by_id[_counting(outer_id, changes)]
         if len(inner_ids) == 1:
             _settle(outer, by_id[inner_ids[0]], changes)
         else:
-            changes[outer_id] = {
-                "duplicate_of": inner_ids[-1],
-                "usage": {},
-                "usage_aggregate": outer.usage,
-                "cost_usd": None,
-            }
+            repeated = {"duplicate_of": inner_ids[-1], "usage": {}, "usage_aggregate": outer.usage, "cost_usd": None}
+            changes.setdefault(outer.span_id, {}).update(repeated)
     _answered_beside(records, changes)
     _same_response(records, changes)
+    for span_id in reversed([span_id for span_id, change in changes.items() if "duplicate_of" in change]):
+        changes[span_id]["duplicate_of"] = _counting(span_id, changes)
     return changes
+
+
+def _counting(span_id: str, changes: Changes) -> str:
+    """The span that counts for a call, so far."""
+    seen = {span_id}
+    while (duplicate_of := changes.get(span_id, {}).get("duplicate_of")) and duplicate_of not in seen:
+        span_id = duplicate_of
+        seen.add(span_id)
+    return span_id
 
 
 def _inner_calls(by_id: Mapping[str, SpanRecord], children: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -98,7 +104,7 @@ def _inner_calls(by_id: Mapping[str, SpanRecord], children: Mapping[str, tuple[s
 def _settle(outer: SpanRecord, inner: SpanRecord, changes: Changes) -> None:
     """Mark the poorer of two records of one call, and let the richer have what only the poorer knew."""
     richer, poorer = (inner, outer) if _richness(inner) > _richness(outer) else (outer, inner)
-    if "duplicate_of" in changes.get(richer.span_id, {}) or "duplicate_of" in changes.get(poorer.span_id, {}):
+    if any("duplicate_of" in changes.get(record.span_id, {}) for record in (richer, poorer)):
         return
     changes.setdefault(poorer.span_id, {})["duplicate_of"] = richer.span_id
     learned = {name: getattr(poorer, name) for name in _MERGED if not getattr(richer, name) and getattr(poorer, name)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 from google.protobuf import json_format
@@ -15,11 +15,9 @@ from exporter.intake import Intake, Signal
 from exporter.receiver.inflate import read_body
 from exporter.receiver.status import METRICS_REFUSED, REFUSALS, answer_to, response_to, status_of
 from storage.errors import Unavailable
-from storage.otlp.jsonwire import logs_body, traces_body
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
-FROM_JSON: Mapping[Signal, Callable[[bytes], bytes]] = {Signal.TRACES: traces_body, Signal.LOGS: logs_body}
 NOT_FOUND = 5
 """google.rpc.Code"""
 
@@ -65,7 +63,7 @@ class HttpFront:
                 self._intake.check_room()
                 encoding = request.headers.get("Content-Encoding", "")
                 body = await read_body(_chunks(request), encoding, max_bytes=self._max_body_bytes)
-                translated = await self._intake.export(signal, FROM_JSON[signal](body) if media == JSON else body)
+                translated = await self._intake.export(signal, body, json=media == JSON)
             except REFUSALS as error:
                 return _refusal(request, error)
             return _rendered(response_to(signal, translated), media)

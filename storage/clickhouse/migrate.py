@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from importlib import resources
 
@@ -104,13 +105,23 @@ async def check(database: Database) -> list[Migration]:
     return pending(shipped(), recorded)
 
 
-async def migrate(database: Database) -> list[Migration]:
-    """Create the database and apply what is pending; returns what was applied.  Raises as `pending` does."""
+async def migrate(
+    database: Database, *, lock_seconds: int = LOCK_SECONDS, patience_seconds: float = LOCK_SECONDS
+) -> list[Migration]:
+    """Create the database and apply what is pending; returns what was applied.
+
+    Args:
+        lock_seconds: A lock of this age belongs to a process that died.
+        patience_seconds: How long to wait for another process that migrates.
+
+    Raises:
+        SchemaError: As `pending` does, and when another process does not come to an end.
+    """
     await database.execute(f"CREATE DATABASE IF NOT EXISTS `{database.name}`", in_database=False)
     await database.execute(_RECORD_TABLE)
     if not pending(shipped(), await _recorded(database)):
         return []
-    await _take_lock(database)
+    await _take_lock(database, lock_seconds, patience_seconds)
     try:
         todo = pending(shipped(), await _recorded(database))
         for migration in todo:
@@ -129,8 +140,9 @@ async def _recorded(database: Database) -> dict[int, tuple[str, str]]:
     return {row["Number"]: (row["Name"], row["Checksum"]) for row in await database.query(_RECORDED)}
 
 
-async def _take_lock(database: Database) -> None:
-    for _ in range(LOCK_SECONDS * 4):
+async def _take_lock(database: Database, lock_seconds: int, patience_seconds: float) -> None:
+    limit = time.monotonic() + patience_seconds
+    while time.monotonic() < limit:
         try:
             await database.execute(_LOCK)
         except Rejected as error:
@@ -138,11 +150,11 @@ async def _take_lock(database: Database) -> None:
                 raise
         else:
             return
-        if (await database.query(_STALE_LOCK, {"seconds": LOCK_SECONDS}))[0]["n"]:
+        if (await database.query(_STALE_LOCK, {"seconds": lock_seconds}))[0]["n"]:
             await database.execute("DROP TABLE IF EXISTS schema_migrations_lock")  # its holder died
             continue
         await asyncio.sleep(0.25)
     raise SchemaError(
-        "another process has been migrating this database for over a minute; if none is, drop the table "
-        "schema_migrations_lock"
+        f"another process has been migrating this database for over {patience_seconds:.0f} s; if none is, drop the "
+        "table schema_migrations_lock"
     )

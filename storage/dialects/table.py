@@ -111,8 +111,8 @@ class Table:
 
 _ALIASES: Final = frozenset({"usage_names"})
 _WORDS: Final = frozenset({
-    "not_content", "withheld_prefixes", "api_names", "not_providers", "not_errors", "withheld_errors", "not_tags", "framework_tags",
-    "framework_metadata", "generated_sessions",
+    "not_content", "withheld_prefixes", "api_names", "not_providers", "not_errors", "withheld_errors", "not_tags",
+    "framework_tags", "framework_metadata", "generated_sessions",
 })  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from storage.otlp.errors import Malformed
+from storage.otlp.weight import check_weight
 
 TracesResponse = trace_service_pb2.ExportTraceServiceResponse
 LogsResponse = logs_service_pb2.ExportLogsServiceResponse
@@ -65,7 +66,9 @@ def parse(message: Any, body: bytes) -> Any:
 
     Raises:
         Malformed: The bytes are not a message of this type.
+        TooLarge: They hold more messages than the limit.
     """
+    check_weight(message, body)
     try:
         return message.FromString(body)
     except DecodeError as error:

@@ -40,7 +40,9 @@ TIME_LIMIT_NS = (1 << 32) * 1_000_000_000
 EVENT_TIME_LIMIT_NS = 1 << 63
 """First time that is refused for events."""
 MAX_EXPANDED_BYTES = 256 << 20
-"""What resources and scopes may take once they stand on every row: 64 MiB of OTLP can describe terabytes of rows."""
+"""What rows may take before their own content, with resource and scope: 64 MiB of OTLP can describe terabytes."""
+ROW_BYTES = 512
+"""What an empty row takes, about."""
 
 
 Row = TypeVar("Row")
@@ -124,7 +126,7 @@ def translate_traces(body: bytes) -> Translated:
 
     Raises:
         Malformed: The bytes are no such request.
-        TooLarge: Its rows would need more than MAX_EXPANDED_BYTES for what is shared by spans.
+        TooLarge: It holds too many messages, or its rows would need more than MAX_EXPANDED_BYTES.
     """
     rows, refusals = span_rows(body)
     return _translated(TRACES, rows, refusals)
@@ -278,7 +280,10 @@ def _flat(pairs: Attributes) -> Iterable[bytes]:
 
 
 def _grown(expanded: int, rows: int, *shared: bytes) -> int:
-    expanded += rows * sum(len(text) + 1 for text in shared)
+    expanded += rows * (ROW_BYTES + sum(map(len, shared)))
     if expanded > MAX_EXPANDED_BYTES:
-        raise TooLarge(f"resources and scopes, repeated on each row, would take more than {MAX_EXPANDED_BYTES} bytes")
+        raise TooLarge(
+            f"the rows, with resource and scope on each, would take more than {MAX_EXPANDED_BYTES} bytes; send smaller "
+            "batches"
+        )
     return expanded

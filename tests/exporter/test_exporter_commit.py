@@ -47,7 +47,7 @@ async def outcomes(committer: Committer, blocks: Iterable[bytes]) -> list[str]:
 async def until(condition: Callable[[], bool]) -> None:
     """Let other tasks run until the condition holds."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what other tasks did has no event to wait for
             await asyncio.sleep(0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from types import NoneType
 
 import grpc
 import pytest
@@ -13,12 +14,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from running_receiver import GrpcAnswer, receiving
 from sinks import MemorySink
 
-from exporter.commit import CommitLimits
+from exporter.commit import CommitLimits, Committer
 from exporter.errors import PortInUse
 from exporter.server import ExporterSettings, serve
 from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseSink
 from storage.errors import Rejected, Unavailable
+from storage.otlp.reference import translate_traces
 
 OK = GrpcAnswer(grpc.StatusCode.OK, "", b"", None)
 PLENTY = CommitLimits(retry_for_seconds=0.0)
@@ -169,27 +171,30 @@ async def test_a_port_in_use_is_an_error_that_names_it_and_what_to_do(front: str
 
 async def test_a_poison_request_beside_good_ones_fails_alone(database: Database) -> None:
     """Real ClickHouse, one group: a block that it refuses among blocks that it takes."""
-    from exporter.commit import Committer
-
     good = [new_trace_id() for _ in range(3)]
     committer, stop = Committer(ClickHouseSink(database), "otel_traces", CommitLimits()), asyncio.Event()
     blocks = [translated(trace_id) for trace_id in good]
     blocks.insert(1, blocks[0][: len(blocks[0]) // 2])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(committer.run(stop, drain_seconds=5))
-        answers = await asyncio.gather(*[committer.commit(block) for block in blocks], return_exceptions=True)
+        commits = [tasks.create_task(refusal_of(committer, block)) for block in blocks]
+        answers = [await commit for commit in commits]
         stop.set()
     found = await database.query(
         "SELECT count() AS n FROM otel_traces WHERE TraceId IN {ids:Array(String)}", {"ids": [t.hex() for t in good]}
     )
-    assert ([type(answer).__name__ for answer in answers], found) == (
-        ["NoneType", "Rejected", "NoneType", "NoneType"],
-        [{"n": 3}],
-    )
+    assert ([type(answer) for answer in answers], found) == ([NoneType, Rejected, NoneType, NoneType], [{"n": 3}])
+
+
+async def refusal_of(committer: Committer, block: bytes) -> Rejected | None:
+    """Commit; the refusal, if there is one."""
+    try:
+        await committer.commit(block)
+    except Rejected as refusal:
+        return refusal
+    return None
 
 
 def translated(trace_id: bytes) -> bytes:
     """The block of a good request."""
-    from storage.otlp.reference import translate_traces
-
     return translate_traces(traces(trace_id)).block

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import random
 import zlib
 from collections import deque
 
@@ -161,8 +162,6 @@ async def test_storage_trouble_is_503_and_a_full_queue_429_both_with_a_delay() -
 
 async def test_random_and_mutilated_bodies_never_stop_the_receiver() -> None:
     """Random bytes, cut and flipped requests, both forms, a fixed seed: each has an answer that is not a 5xx."""
-    import random
-
     dice = random.Random(20261121)
     good = {PROTOBUF: traces(b"\x01" * 16, spans=3, text="some text"), JSON: json_span(b"\x01" * 16)}
     statuses = set()

@@ -21,6 +21,7 @@ from storage.otlp.reference import (
     translate_logs,
     translate_traces,
 )
+from storage.otlp.weight import MAX_MESSAGES
 
 TRACE_HEX, SPAN_HEX = TRACE_ID.hex().encode(), SPAN_ID.hex().encode()
 
@@ -192,8 +193,32 @@ def test_resources_that_would_fill_the_memory_when_repeated_are_refused() -> Non
     scoped = group.scope_spans.add()
     for _ in range(100_000):
         scoped.spans.add()
-    with pytest.raises(TooLarge, match="resources and scopes"):
+    with pytest.raises(TooLarge, match="with resource and scope on each"):
         translate_traces(request.SerializeToString())
+
+
+def test_millions_of_empty_messages_are_refused_before_they_are_parsed() -> None:
+    """8 MB of two-byte attributes, which compress to 8 KB, would need 250 MB once parsed; 64 MB of spans 6 GB."""
+    body = b"\x4a\x00" * (MAX_MESSAGES + 1)
+    for number in (2, 2, 1):
+        body = bytes([number << 3 | 2]) + native.varint(len(body)) + body
+    with pytest.raises(TooLarge, match="more than 4000000 messages"):
+        translate_traces(body)
+
+
+def test_a_million_empty_spans_are_refused() -> None:
+    """Few enough to parse, too many to be rows."""
+    spans = b"\x12\x00" * 1_000_000
+    scoped = b"\x12" + native.varint(len(spans)) + spans
+    with pytest.raises(TooLarge, match="the rows"):
+        translate_traces(b"\x0a" + native.varint(len(scoped)) + scoped)
+
+
+def test_large_bodies_are_counted_and_translated_all_the_same() -> None:
+    """The count must refuse nothing that is good, whatever is in it."""
+    values = ["x" * 3_000_000, 1, -1, 2.5, True, b"raw", ["a", {"k": [1]}], {"m": {}}, None]
+    rows, refusals = span_rows(traces(*[span(attributes=[("k", value) for value in values]) for _ in range(2)]))
+    assert ([len(row.attributes) for row in rows], refusals) == ([9, 9], [])
 
 
 def test_the_block_is_the_rows() -> None:

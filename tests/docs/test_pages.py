@@ -1,0 +1,137 @@
+"""Pages agree with the program: settings, commands, names of filters, codes, links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer
+from blocks import ROOT
+from click import Command, Group
+
+from assay.cli import definitions, main, running, scores, store
+from assay.settings import Settings
+from evaluator.judges import port
+from evaluator.metrics.check import PARAMETERS
+from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
+from evaluator.metrics.template import INPUT_NAMES
+from evaluator.online.explanation import Decision
+from evaluator.online.filter_columns import columns_of
+from evaluator.server.errors import TABLE
+from storage.model import Level
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "README.md"])
+COMMAND_MODULES = (definitions, running, scores, store)  # imported, they register their commands
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+def page(name: str) -> str:
+    """The text of a page."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def first_cells(text: str) -> list[str]:
+    """The first cell of every row of every table, without backquotes."""
+    return [row.split("|")[1].strip().strip("`") for row in text.splitlines() if row.startswith("| `")]
+
+
+def anchor(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    kept = re.sub(r"[^\w\- ]", "", heading.replace("`", "").strip().lower())
+    return kept.replace(" ", "-")
+
+
+def commands(group: Group, path: tuple[str, ...] = ("assay",)) -> Iterator[str]:
+    """Every command, as it is typed."""
+    for name, command in group.commands.items():
+        if isinstance(command, Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    """Files exist, and so do the headings that are pointed at."""
+    for target in _LINK.findall(_CODE.sub("", path.read_text(encoding="utf-8"))):
+        if target.startswith(("http://", "https://")):
+            continue
+        file, _, heading = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), f"{path.name}: {target}"
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {anchor(each) for each in headings}, f"{path.name}: {target}"
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    """One row each, nothing that does not exist."""
+    rows = dict(re.findall(r"^\| `(ASSAY_[A-Z_]+)` \| `?([^`|]*?)`? \|", page("README.md"), re.MULTILINE))
+    switches = {"True": "on", "False": "off"}
+    defaults = {f"ASSAY_{field.name.upper()}": str(field.default) for field in fields(Settings)}
+    assert rows == {name: switches.get(value, value) or "none" for name, value in defaults.items()}
+
+
+def test_every_command_is_on_the_page_of_commands() -> None:
+    """And no command that does not exist."""
+    root: Command = typer.main.get_command(main.app)
+    assert isinstance(root, Group)
+    named = [re.match(r"assay [a-z]+(?: [a-z]+)?", cell) for cell in first_cells(page("docs/commands.md"))]
+    assert sorted(match[0] for match in named if match) == sorted(commands(root))
+
+
+@pytest.mark.parametrize("level", [Level.SPAN, Level.TRACE])
+def test_every_name_of_a_filter_is_on_the_page_of_rules(level: Level) -> None:
+    """The table of a level is exactly what `filter_columns` offers, with aliases and types."""
+    section = page("docs/rules.md").split(f"### Names for {level} rules")[1].split("###")[0]
+    expected = {
+        (column.name, ", ".join(f"`{alias}`" for alias in column.aliases), str(column.type))
+        for column in columns_of(level).values()
+    }
+    rows = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in section.splitlines() if "| `" in row]
+    assert {(name.strip("`"), aliases, kind) for name, aliases, kind in rows} == expected
+
+
+def test_the_page_of_metrics_names_every_field_input_and_code() -> None:
+    """What can be written in a file, and what a failure can say."""
+    text = page("docs/metrics.md")
+    body = MetricDefinition.from_body(
+        {"name": "x", "kind": "code", "levels": ["span"], "output_type": "count"}
+    ).to_body()
+    codes = {error.code for error in _subclasses(port.JudgeError) if error is not port.JudgeError}
+    missing = {name for name in {*body, *INPUT_NAMES, *SPAN_KINDS, *PARAMETERS, *codes} if f"`{name}`" not in text}
+    assert missing == set()
+    assert set(body) <= set(first_cells(text))
+    assert codes <= set(first_cells(text))
+
+
+def _subclasses(kind: type[port.JudgeError]) -> Iterator[type[port.JudgeError]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _subclasses(each)
+
+
+def test_the_page_of_grpc_names_every_error_with_its_status() -> None:
+    """The table of errors is exactly the program's."""
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \| (yes|no|after reading again) \|", page("docs/grpc.md"), re.MULTILINE
+    )
+    known = {(meaning.reason, meaning.code.name, meaning.retry_seconds is not None) for meaning in TABLE.values()}
+    assert {(reason, code, retry == "yes") for reason, code, retry in rows} == known
+
+
+def test_the_page_of_rules_names_every_decision() -> None:
+    """What `assay explain` can answer."""
+    assert {str(decision) for decision in Decision} <= set(first_cells(page("docs/rules.md")))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_page_names_a_setting_that_does_not_exist(path: Path) -> None:
+    """A setting of a later version is not a setting."""
+    known = {f"ASSAY_{field.name.upper()}" for field in fields(Settings)}
+    tests_only = {"ASSAY_TEST_CLICKHOUSE_URL", "ASSAY_TEST_COLLECTOR"}
+    assert set(re.findall(r"ASSAY_[A-Z_]+", path.read_text(encoding="utf-8"))) <= known | tests_only

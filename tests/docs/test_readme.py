@@ -1,0 +1,46 @@
+"""The README's tour, block by block, against one running installation with the scripted judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blocks import ROOT, Reader, blocks_of
+from running_installation import installation, judged_by, scripted_judge
+
+README = ROOT / "README.md"
+NOT_RUN = {
+    "installs": "makes a virtual environment and installs, or runs all tests: CI does both from a fresh clone",
+    "stays-up": "runs until Ctrl-C; the test has its own installation up already",
+    "needs-a-key": "asks a provider on the internet, which costs money",
+}
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader at an empty installation."""
+    folder = tmp_path_factory.mktemp("readme")
+    with scripted_judge() as judge, installation(folder, **judged_by(judge)) as place:
+        yield Reader(installation=place, folder=folder)
+
+
+def test_the_tour_does_what_the_readme_says(reader: Reader) -> None:
+    """Every block in order, and every answer that is printed there."""
+    for block in blocks_of(README):
+        if not block.not_run:
+            reader.read(block)
+
+
+def test_a_block_that_is_not_run_has_a_known_reason() -> None:
+    """And every known reason is needed."""
+    assert {block.not_run for block in blocks_of(README)} - {""} == set(NOT_RUN)
+
+
+def test_a_block_with_another_answer_is_noticed(reader: Reader, tmp_path: Path) -> None:
+    """The test of the tour can fail."""
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ export N=2; echo create $N\ncreate 3\n```\n")
+    (block,) = blocks_of(page)
+    with pytest.raises(AssertionError, match="line 1 says:\ncreate 2"):
+        reader.read(block)

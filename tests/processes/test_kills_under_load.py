@@ -1,0 +1,66 @@
+"""kill -9 while clients send: what was acknowledged is there afterwards, and the service comes back by itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from running_installation import Installation, wait_until
+from sent_spans import Load, stored_ids
+
+PORTS = ("otlp_grpc", "otlp_http", "grpc", "clickhouse_http", "clickhouse_url", "analyst_url")
+
+
+def _kill_repeatedly(place: Installation, roles: list[str], load: Load) -> None:
+    """Kill the roles one after the other while the load runs; each time wait until telemetry is taken again."""
+    numbers = random.Random(load.seed)
+    before = place.endpoints
+    with load.running():
+        for role in roles:
+            load.wait_for_more(numbers.randrange(1, 400))  # not always at the same point of a commit
+            pid = place.kill(role)
+            place.wait_replaced(role, pid)
+            load.wait_for_more(200)
+    after = place.endpoints
+    assert {name: after[name] for name in PORTS} == {name: before[name] for name in PORTS}
+    assert load.broken == []
+    assert load.acknowledged - stored_ids(place) == set()
+
+
+@pytest.mark.parametrize("role", ["exporter", "evaluator", "clickhouse"])
+def test_what_was_acknowledged_survives_kill_9_under_load(shared: Installation, role: str) -> None:
+    """No acknowledgement comes before the rows are in ClickHouse; clients send the rest again."""
+    load = Load(address=shared.endpoints["otlp_grpc"], seed=20 + len(role))
+    _kill_repeatedly(shared, [role, role], load)
+    if role == "evaluator":  # ingest does not know it
+        assert load.refused == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_acknowledged_survives_many_kills_of_everything(shared: Installation, seed: int) -> None:
+    """The long version: 30 kills in a random order, under a heavier load."""
+    numbers = random.Random(seed)
+    roles = [numbers.choice(["exporter", "evaluator", "clickhouse"]) for _ in range(30)]
+    _kill_repeatedly(shared, roles, Load(address=shared.endpoints["otlp_grpc"], seed=seed, clients=8, spans=50))
+
+
+def test_while_clickhouse_is_down_clients_get_retryable_errors_that_say_so(shared: Installation) -> None:
+    """The supervisor is frozen meanwhile, so that nothing comes back before it was looked at."""
+    load = Load(address=shared.endpoints["otlp_grpc"], seed=4)
+    with load.running(), shared.frozen("up"):
+        load.wait_for_more(1)
+        shared.kill("clickhouse")
+        load.wait_for_refusal(load.clients)
+    assert load.broken == []
+    assert {text.partition(":")[0] for _, text in load.refused} == {"ClickHouse is not available"}
+    assert {code.name for code, _ in load.refused} == {"UNAVAILABLE"}
+    wait_until("telemetry to be taken again", lambda: _takes_telemetry(shared))
+    assert load.acknowledged - stored_ids(shared) == set()
+
+
+def _takes_telemetry(place: Installation) -> bool:
+    load = Load(address=place.endpoints["otlp_grpc"], seed=random.randrange(1 << 30), clients=1)
+    with load.running():
+        load.wait_for_more(1)
+    return True
