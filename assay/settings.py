@@ -75,7 +75,9 @@ class Settings:
         if self.min_free_disk_mb < 0:
             raise InvalidSetting(f"ASSAY_MIN_FREE_DISK_MB must be 0 or more, got {self.min_free_disk_mb!r}")
         if not 0 < self.trace_idle_seconds < math.inf:
-            raise InvalidSetting(f"ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got {self.trace_idle_seconds!r}")
+            raise InvalidSetting(
+                f"ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got {self.trace_idle_seconds!r}"
+            )
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
 

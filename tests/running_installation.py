@@ -161,7 +161,7 @@ class Installation:
             os.kill(pid, signal.SIGCONT)
 
     def wait_replaced(self, role: str, old_pid: int) -> int:
-        """Wait until another process has the role and is ready; returns its pid."""
+        """Wait until another process has the role (it may still be starting); returns its pid."""
 
         def replaced() -> int | None:
             pid = self.pid_of(role)

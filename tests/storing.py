@@ -112,7 +112,7 @@ async def store(database: Database, *spans: SentSpan, ingested_ms: int | None = 
 
 async def store_log(database: Database, span: SentSpan, *, event: str = "", time_ns: int | None = None) -> None:
     """One log record about a span."""
-    row = (time_ns or span.start_ns, span.trace_id, span.span_id, event, {}, span.service)
+    row: tuple[object, ...] = (time_ns or span.start_ns, span.trace_id, span.span_id, event, {}, span.service)
     await database.insert_rows("otel_logs", _LOG_COLUMNS, [row])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from assay.roles.process import run_as_child
 from assay.settings import Settings
 from evaluator.judges.choose import Judges
+from evaluator.judges.port import JudgeError
 from evaluator.metrics.catalogue import builtin_metrics
 from evaluator.metrics.conclude import Conclusion, conclude
 from evaluator.metrics.definition import MetricDefinition
@@ -33,6 +35,8 @@ from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.clickhouse.writeback import ClickHouseWriteBack
 from storage.ports import Completion
+
+log = logging.getLogger(__name__)
 
 
 async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
@@ -79,6 +83,7 @@ async def _serve(
             ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
             async with asyncio.TaskGroup() as tasks:
                 background = [
+                    tasks.create_task(_warm_up(judges)),
                     tasks.create_task(leases.run()),
                     tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
                 ]
@@ -86,6 +91,13 @@ async def _serve(
                 for task in background:
                     task.cancel()
         await leases.release()
+
+
+async def _warm_up(judges: Judges) -> None:
+    try:
+        await judges.warm_up()
+    except JudgeError as error:  # every result that needs it will say so, too
+        log.warning("no_judge", extra={"reason": str(error)})
 
 
 async def _apply(judges: Judges, secret: bytes, definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:

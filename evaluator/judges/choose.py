@@ -73,6 +73,12 @@ class Judges:
         if self._session is not None:
             await self._session.close()
 
+    async def warm_up(self) -> None:
+        """Import what the installation's model needs, so that the first question does not wait for it."""
+        adapter = self._adapter(self._model) if self._model else None
+        if isinstance(adapter, LiteLlm):
+            await adapter.load()
+
     def model_for(self, model: str) -> str:
         """The model that would answer: the given one, else the installation's; '' = none is configured."""
         return model or self._model

@@ -63,7 +63,7 @@ class LiteLlm:
             await self._litellm.close_litellm_async_clients()
 
     async def _complete(self, question: Question, *, with_schema: bool) -> Answer:
-        litellm = await self._module()
+        litellm = await self.load()
         extra = {"response_format": response_format(question.schema)} if with_schema else {}
         began = time.monotonic()
         try:
@@ -80,7 +80,8 @@ class LiteLlm:
             raise _error(error, with_schema=with_schema) from error
         return _answer(completion, question.model, latency_ms=round((time.monotonic() - began) * 1000))
 
-    async def _module(self) -> Any:
+    async def load(self) -> Any:
+        """Import litellm, in a thread; done before the first question, its time is not taken from that one's limits."""
         async with self._importing:
             if self._litellm is None:
                 self._litellm = await asyncio.to_thread(_import_quietly)

@@ -51,6 +51,8 @@ def _said(kind: str, content: Content, facts: Facts, lookup: Lookup) -> dict[str
                 "output_text": _joined(message.content for message in answer),
                 "output_reasoning": _joined(message.reasoning for message in answer),
                 "output_tool_calls": tuple(call for message in answer for call in message.tool_calls),
+                "finish_reasons": facts.finish_reasons()
+                or tuple(message.finish_reason for message in answer if message.finish_reason),
             }
             if len(messages) >= MAX_MESSAGES:
                 read["notes"] = (f"only the first {MAX_MESSAGES} messages were read",)
@@ -124,7 +126,6 @@ def _known(kind: str, facts: Facts, lookup: Lookup) -> dict[str, Any]:
         "error_type": facts.text("error_type") if status == "error" else None,
         "error_message": facts.error_message() if status == "error" else None,
         "response_id": facts.text("response_id") if kind == "llm" else None,
-        "finish_reasons": facts.finish_reasons() if kind == "llm" else (),
         "tools": _tools(kind, lookup),
         "prompt_variables": _variables(lookup),
         "expected": facts.text("expected"),

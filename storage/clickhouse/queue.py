@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from storage.clickhouse.client import Database, statement
-from storage.clickhouse.telemetry import MAX_NS, settled_anchors
+from storage.clickhouse.telemetry import MAX_NS, log_window, settled_anchors
 from storage.model import Anchor, Level, TargetRef
 from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress
 
@@ -80,6 +80,7 @@ class ClickHouseQueue:
             "log_trace_ids": sorted(key for key, trace in by_id.items() if trace.has_logs),
             "first_ns": min(trace.record.first_ns for trace in traces),
             "last_ns": max(trace.record.last_ns for trace in traces),
+            "first_s": log_window(min(trace.record.first_ns for trace in traces), 0)[0],
             "sample_ppm": wanted.sample_ppm,
             **wanted.filter_parameters,
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from storage.clickhouse.client import Database
-from storage.errors import NotFound
+from storage.errors import NotFound, Unavailable
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
 from storage.ports import TargetRecord, TelemetryTable
 
@@ -16,6 +17,8 @@ INSERT_SETTINGS: Mapping[str, object] = {
     "max_partitions_per_insert_block": 0,  # a group of requests may span many days
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
+INSERT_SECONDS = 20.0
+"""A frozen server must not hold the callers of a group for longer; the token makes a repetition harmless."""
 DAY_NS = 86_400_000_000_000
 MAX_NS = 2**63 - 1
 
@@ -28,6 +31,13 @@ class ClickHouseSink:
 
     async def insert(self, table: TelemetryTable, body: bytes, *, token: str) -> None:
         """Commit Native blocks; see the port."""
+        try:
+            async with asyncio.timeout(INSERT_SECONDS):
+                await self._insert(table, body, token)
+        except TimeoutError:
+            raise Unavailable(f"ClickHouse did not answer an INSERT within {INSERT_SECONDS:.0f} s") from None
+
+    async def _insert(self, table: TelemetryTable, body: bytes, token: str) -> None:
         await self._database.insert_native(
             table, body, settings={**INSERT_SETTINGS, "insert_deduplication_token": token}
         )
@@ -112,10 +122,11 @@ class ClickHouseTelemetry:
 
     async def logs(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredLog]:
         """Logs of traces in a window; see the port."""
+        first_s, last_s = log_window(first_ns, last_ns)
         rows = await self._database.rows(
-            "fetch_logs", {"trace_ids": sorted(trace_ids), "first_ns": first_ns, "last_ns": last_ns}
+            "fetch_logs", {"trace_ids": sorted(trace_ids), "first_s": first_s, "last_s": last_s}
         )
-        return [StoredLog(**row) for row in rows]
+        return [StoredLog(attributes=first_wins(row.pop("keys"), row.pop("texts")), **row) for row in rows]
 
 
 async def settled_anchors(database: Database, trace_ids: Collection[str]) -> dict[str, Anchor]:
@@ -176,8 +187,28 @@ def _trace_record(ref: TargetRef, row: Mapping[str, Any]) -> TargetRecord:
 
 
 def _stored_span(row: dict[str, Any]) -> StoredSpan:
-    events = zip(row.pop("event_times_ns"), row.pop("event_names"), row.pop("event_attributes"), strict=True)
+    events = zip(
+        row.pop("event_times_ns"), row.pop("event_names"), row.pop("event_keys"), row.pop("event_texts"), strict=True
+    )
     return StoredSpan(
-        events=tuple(SpanEvent(time_ns=time, name=name, attributes=attributes) for time, name, attributes in events),
+        attributes=first_wins(row.pop("keys"), row.pop("texts")),
+        resource_attributes=first_wins(row.pop("resource_keys"), row.pop("resource_texts")),
+        events=tuple(
+            SpanEvent(time_ns=time, name=name, attributes=first_wins(keys, texts)) for time, name, keys, texts in events
+        ),
         **row,
     )
+
+
+def first_wins(keys: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    """A map of parallel arrays; of equal keys the first counts, as in ClickHouse's `map['key']`."""
+    found: dict[str, str] = {}
+    for key, text in zip(keys, texts, strict=True):
+        found.setdefault(key, text)
+    return found
+
+
+def log_window(first_ns: int, last_ns: int) -> tuple[int, int]:
+    """Seconds in which logs of spans in a window are looked for: an hour of slack, within what a DateTime can hold."""
+    hour, limit = 3600, 2**32 - 1
+    return max(0, first_ns // 10**9 - hour), min(limit, last_ns // 10**9 + hour)

@@ -12,7 +12,7 @@ from assay.settings import InvalidSetting, Settings, load
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ("grpc = 127.0.0.1", "{file} is not TOML: Expected newline or end of document after a statement (at line 1, column 11)"),
+        ("grpc =", "{file} is not TOML: Invalid value (at end of document)"),
         ("grpc = 'nowhere'", "ASSAY_GRPC must be host:port (port 0 = any free one), got 'nowhere'"),
         ("otlp_grpc = '127.0.0.1:99999'", "ASSAY_OTLP_GRPC must be host:port (port 0 = any free one), got '127.0.0.1:99999'"),
         ("min_free_disk_mb = 'much'", "ASSAY_MIN_FREE_DISK_MB must be a whole number, got 'much'"),

@@ -33,7 +33,7 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Blocks that can be run, in order.  A `text` block right after one is its answer; so is what follows a `$` line."""
+    """Blocks that can be run, in order.  A `text` block right after one is its answer; so are lines without a `$`."""
     text = page.read_text(encoding="utf-8")
     found: list[Block] = []
     end = 0

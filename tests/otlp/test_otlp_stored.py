@@ -225,7 +225,6 @@ def test_inline_spans_read_bad_bytes_with_replacements_and_the_first_of_equal_ke
     assert stored_spans(body) == [expected]
 
 
-@pytest.mark.xfail(strict=True, reason="the reader shows bad bytes as hex and the last of equal keys")
 async def test_bad_bytes_and_equal_keys_read_the_same_inline_and_stored(database: Database) -> None:
     """The two that no real capture has."""
     body = traces(

@@ -58,7 +58,7 @@ async def test_a_document_comes_back_as_it_was_sent(definitions: ClickHouseDefin
 
 async def test_eight_writers_of_one_name_have_one_winner(writers: list[ClickHouseDefinitions]) -> None:
     """The name stands once, with the winner's document."""
-    for _ in range(5):
+    for _ in range(3):
         name = a_name()
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -73,26 +73,25 @@ async def test_eight_writers_of_one_name_have_one_winner(writers: list[ClickHous
 async def test_eight_editors_of_one_version_have_one_winner_and_lose_nothing(
     writers: list[ClickHouseDefinitions],
 ) -> None:
-    """Each reads, edits and repeats until it won: 8 × 3 increments are 24, in 25 versions without a gap."""
+    """Each reads, edits and repeats until it won: 8 increments are 8, in 9 versions without a gap."""
     name = a_name()
     await writers[0].create("metric", name, {"count": 0})
 
     async def increment(store: ClickHouseDefinitions) -> int:
-        wins = lost = 0
-        while wins < 3:
+        lost = 0
+        while True:
             current = await store.get("metric", name)
             try:
                 await store.replace("metric", name, current.version, {"count": int(str(current.body["count"])) + 1})
-                wins += 1
-            except VersionMoved as moved:
-                assert moved.current_version > current.version
+            except VersionMoved:
                 lost += 1
-        return lost
+            else:
+                return lost
 
     async with asyncio.TaskGroup() as group:
         lost = [group.create_task(increment(store)) for store in writers]
     history = await writers[0].versions("metric", name)
-    assert [(doc.version, doc.body["count"]) for doc in history] == [(n + 1, n) for n in range(24, -1, -1)]
+    assert [(doc.version, doc.body["count"]) for doc in history] == [(n + 1, n) for n in range(WRITERS, -1, -1)]
     assert sum(task.result() for task in lost) > 0, "nobody ever met anybody: this proved nothing"
 
 

@@ -30,7 +30,8 @@ def test_newer_servers_are_accepted(version: str) -> None:
 async def test_sessions_run_in_utc(database: Database) -> None:
     """Whatever the machine's zone is: text becomes the same time in every process."""
     rows = await database.query(
-        "SELECT timezone() AS zone, serverTimezone() AS server, toUnixTimestamp(toDateTime('2026-07-01 12:00:00')) AS noon"
+        "SELECT timezone() AS zone, serverTimezone() AS server, "
+        "toUnixTimestamp(toDateTime('2026-07-01 12:00:00')) AS noon"
     )
     noon = int(datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp())
     assert rows == [{"zone": "UTC", "server": "UTC", "noon": noon}]

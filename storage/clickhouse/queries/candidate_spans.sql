@@ -17,7 +17,7 @@ LEFT JOIN (
     SELECT TraceId, SpanId, toUnixTimestamp64Milli(max(IngestedAt)) AS log_ms
     FROM otel_logs
     WHERE TraceId IN {log_trace_ids:Array(String)} AND SpanId != ''
-      AND TimestampTime >= toDateTime(fromUnixTimestamp64Nano({first_ns:Int64})) - 3600
+      AND TimestampTime >= toDateTime({first_s:UInt32})
       AND EventName != 'gen_ai.evaluation.result' AND LogAttributes['event.name'] != 'gen_ai.evaluation.result'
     GROUP BY TraceId, SpanId
 ) AS l ON s.trace_id = l.TraceId AND s.span_id = l.SpanId
