@@ -206,14 +206,24 @@ class ProcessTree:
         self._announced = True
         write_private(self._endpoints_file, json.dumps(self.endpoints(), indent=2) + "\n")
 
+    def _rewrite_endpoints(self) -> bool:
+        """Whether the new pids could be written; a full disk is no reason to stop."""
+        try:
+            self._write_endpoints()
+        except OSError as error:
+            log.warning("endpoints_not_written", extra={"file": str(self._endpoints_file), "reason": str(error)})
+            return False
+        return True
+
     def supervise(self, stopping: Callable[[float], bool]) -> None:
         """Start again what dies, until `stopping(seconds)` (which waits so long) says to stop."""
+        changed = False
         while not stopping(0.2):
-            changed = self._revive_server()
+            changed = self._revive_server() or changed
             for child in self._children:
                 changed = self._revive(child) or changed
             if changed:
-                self._write_endpoints()
+                changed = not self._rewrite_endpoints()
 
     def _revive_server(self) -> bool:
         server = self._server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,13 +24,13 @@ class Subject:
 
     Attributes:
         kind: That of a span; '' for traces.
-        inline: It came with the request, and nothing about it is stored.
+        inline: Digest of the bytes that it came as, with the request; nothing about it is stored.  '' for stored ones.
     """
 
     record: TargetRecord
     kind: str
     inputs: Mapping[str, str]
-    inline: bool = False
+    inline: str = ""
 
 
 async def resolve(telemetry: Telemetry, targets: Sequence[Target], *, time_hint_ns: int | None) -> list[Subject]:
@@ -92,7 +93,8 @@ def inline(target: InlineTarget) -> Subject:
         first_ns=min(span.start_ns for span in chosen),
         last_ns=max(span.start_ns for span in chosen),
     )
-    return replace(_subject(record, _normalised(ref.trace_id, chosen, [])), inline=True)
+    digest = hashlib.blake2b(target.otlp, digest_size=16).hexdigest()
+    return replace(_subject(record, _normalised(ref.trace_id, chosen, [])), inline=digest)
 
 
 def _normalised(trace_id: str, spans: Sequence[StoredSpan], logs: Sequence[StoredLog]) -> TraceRecord:

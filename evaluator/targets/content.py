@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from evaluator.targets.shapes import embedded, event_messages, is_said, pieced_answer, request_messages, returned
 from storage.dialects.documents import Document, documents_in
 from storage.dialects.lookup import Found, Lookup, name_of
-from storage.dialects.message import Message, content_of, first_of, result_text, tool_call
+from storage.dialects.message import Message
 from storage.dialects.messages import MAX_MESSAGES, Side, messages_in, system_messages, text_message
 from storage.dialects.objects import is_object_repr
 from storage.dialects.table import Table
-from storage.dialects.values import decode, decode_json, encode, texts_in
+from storage.dialects.values import decode_json, encode
 from storage.dialects.wrappers import call_arguments, last_text, text_in
 
 _MESSAGE_EVENTS: Final[Mapping[str, str]] = {
@@ -81,8 +82,11 @@ class Content:
             return self._message_events()
         read = messages_in(found.value, "input")
         if not read and isinstance(found.value, dict):
-            read = _of_request(found.value)
-        if not read and (found.row.text or found.row.at) and isinstance(found.value, str) and _is_said(found.value):
+            read = request_messages(found.value)
+        if not read and found.row.text and isinstance(found.value, list) and len(found.value) == 1:
+            only = found.value[0]
+            read = [text_message(only, "input")] if isinstance(only, str) and is_said(only) else []
+        if not read and (found.row.text or found.row.at) and isinstance(found.value, str) and is_said(found.value):
             read = [text_message(found.value, "input")]
         return read
 
@@ -90,8 +94,8 @@ class Content:
         if found.row.carrier == "choices":
             return self._choice_events()
         if found.row.pieces:
-            return _of_pieces(found.value if isinstance(found.value, list) else [])
-        read = [_answered(message) for message in messages_in(found.value, "output")]
+            return pieced_answer(found.value if isinstance(found.value, list) else [])
+        read = messages_in(found.value, "output")
         if not read and found.row.text:
             text = (
                 found.value
@@ -102,7 +106,7 @@ class Content:
             )
             if not text and isinstance(found.value, (dict, list)) and found.row.key.endswith(".object"):
                 text = encode(found.value)
-            if _is_said(text):
+            if is_said(text):
                 read = [text_message(text, "output")]
         return read
 
@@ -111,14 +115,14 @@ class Content:
         read: list[Message] = []
         for name, attributes, body in self._named_events():
             if role := _MESSAGE_EVENTS.get(name):
-                read.extend(_of_event(role, attributes, body, "content"))
+                read.extend(event_messages(role, attributes, body, "content"))
         return read
 
     def _choice_events(self) -> list[Message]:
         read: list[Message] = []
         for name, attributes, body in self._named_events():
             if name == "gen_ai.choice":
-                read.extend(_of_event("assistant", attributes, body, "message"))
+                read.extend(event_messages("assistant", attributes, body, "message"))
         return read
 
     def _named_events(self) -> Iterator[tuple[str, Mapping[str, str], str]]:
@@ -148,7 +152,7 @@ class Content:
                 text = last_text(self._spoken(events), side)
             else:
                 text = text_in(found.value, side)
-            if text and not self._is_withheld(text) and (found.text != text or _is_said(text) or not found.row.is_glob):
+            if text and not self._is_withheld(text) and (found.text != text or is_said(text) or not found.row.is_glob):
                 return text.strip()
         return ""
 
@@ -170,7 +174,7 @@ class Content:
     def result(self) -> object:
         """What a tool returned; None when it was not sent."""
         for found in self._lookup.find("tool_result", self._kind):
-            value = _returned(found.value)
+            value = returned(found.value)
             if value not in (None, "", [], {}) and not (isinstance(value, str) and self._is_withheld(value)):
                 return decode_json(value) if isinstance(value, str) else value
         return None
@@ -199,7 +203,7 @@ class Content:
             if found.key in given:
                 continue
             value = (
-                [dict(attributes) for attributes, _ in self._lookup.events(found.row.key)]
+                [_hit(attributes) for attributes, _ in self._lookup.events(found.row.key)]
                 if found.row.carrier == "rows"
                 else found.value
             )
@@ -210,7 +214,7 @@ class Content:
     def input_texts(self) -> list[str]:
         """Texts that were embedded."""
         for found in self._lookup.find("input_texts", self._kind):
-            if texts := [text for text in _embedded(found.value) if text and not self._is_withheld(text)]:
+            if texts := [text for text in embedded(found.value) if text and not self._is_withheld(text)]:
                 return texts
         return []
 
@@ -239,113 +243,6 @@ def _identified(messages: list[Message], others: list[Message]) -> list[Message]
     return [dataclasses.replace(one, tool_call_id=one.tool_call_id or other.tool_call_id) for one, other in pairs]
 
 
-def _of_request(value: Mapping[str, object]) -> list[Message]:
-    """A request whose prompt is one text."""
-    for key in ("prompt", "input", "message", "user_message", "query", "question", "text"):
-        text = value.get(key)
-        if isinstance(text, str) and _is_said(text):
-            return [
-                *system_messages(first_of(value, ("instructions", "system", "system_prompt"))),
-                text_message(text, "input"),
-            ]
-    return []
-
-
-def _of_event(role: str, attributes: Mapping[str, str], body: str, key: str) -> list[Message]:
-    """A message event: the body of a log, or the attributes of a span event."""
-    packed = body or attributes.get("gen_ai.event.content", "") or attributes.get("event_content", "")
-    value = decode(packed) if packed else dict(attributes)
-    if isinstance(value, str):
-        value = {"content": value}
-    if not isinstance(value, dict):
-        return []
-    inner = value.get("message")
-    if isinstance(inner, str):
-        inner = {"content": inner}
-    if isinstance(inner, dict):
-        value = {**inner, "finish_reason": value.get("finish_reason")}
-    elif key in value and "content" not in value:
-        value = {**value, "content": value[key]}
-    content = value.get("content")
-    if role == "tool" and isinstance(content, str):
-        parts = content_of(content)
-        value = {**value, "content": parts}
-    spoken = value.get("role")
-    given = spoken if isinstance(spoken, str) and role != "tool" and not value.get("tool_call_id") else role
-    return messages_in([{**value, "role": given if given != "model" else "assistant"}], "input")
-
-
-def _of_pieces(pieces: list[object]) -> list[Message]:
-    """An answer whose text, tool calls and reasoning are three attributes."""
-    text, calls, reasoning = (*pieces, None, None, None)[:3]
-    if isinstance(text, (list, dict)):
-        text = result_text(text)
-    listed = calls if isinstance(calls, list) else []
-    read = tuple(call for entry in listed if isinstance(entry, dict) and (call := tool_call(entry)))
-    thought = "\n".join(texts_in(reasoning)) if reasoning else ""
-    if not read and not (isinstance(text, str) and text) and not thought:
-        return []
-    return [
-        Message(role="assistant", content=text if isinstance(text, str) else "", tool_calls=read, reasoning=thought)
-    ]
-
-
-def _answered(message: Message) -> Message:
-    return message
-
-
-def _returned(value: object) -> object:
-    """What a tool returned, out of a tool message, content blocks, or a wrapper with one key."""
-    if isinstance(value, str):
-        decoded = decode(value)
-        if isinstance(decoded, str):
-            return value
-        value = decoded
-    if isinstance(value, dict):
-        if (raw := value.get("raw_output")) is not None and "blocks" in value:
-            return raw
-        messages = [message for message in messages_in([value], "output") if message.role == "tool"]
-        if messages:
-            return messages[0].content
-        for key in ("output", "outputs", "result"):
-            if key in value and (len(value) == 1 or set(value) <= {key, "tags", "color", "name", "kwargs", "metadata"}):
-                return _returned(value[key])
-        return value
-    if isinstance(value, list):
-        text = result_text(value)
-        if not text.startswith("[") or text != encode(value):
-            return text
-        tool_messages = [message for message in messages_in(value, "output") if message.role == "tool"]
-        return tool_messages[0].content if tool_messages else value
-    return value
-
-
-def _embedded(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value] if _is_said(value) else []
-    if isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return [text for item in value if isinstance(text := decode(item), str) and not is_object_repr(text)]
-        plain = [_embedded_text(item) for item in value if isinstance(item, dict) and "role" not in item]
-        if len(plain) == len(value) and all(plain):
-            return plain
-        return [message.content for message in messages_in(value, "input")]
-    if isinstance(value, dict):
-        arguments = call_arguments(value)
-        if arguments is not value:
-            return _embedded(arguments)
-        held = first_of(value, ("texts", "text", "input", "inputs", "query", "documents", "content", "value", "values"))
-        return _embedded(held) if held is not None else []
-    return []
-
-
-def _embedded_text(item: Mapping[str, object]) -> str:
-    inner = item.get("embedding")
-    holder = inner if isinstance(inner, dict) else item
-    text = first_of(holder, ("text", "content", "page_content", "input"))
-    return text if isinstance(text, str) else ""
-
-
-def _is_said(text: str) -> bool:
-    """Whether a bare text can be something that was said, rather than an object or a structure."""
-    return bool(text) and not is_object_repr(text) and text.strip() != ""
+def _hit(attributes: Mapping[str, str]) -> dict[str, str]:
+    """One event for each document: `db.query.result.document` is its `document`."""
+    return {key.rsplit(".", 1)[-1]: value for key, value in attributes.items()}

@@ -75,6 +75,13 @@ def _fitting(tool: SpanRecord, calls: Mapping[str, ToolCall]) -> Iterator[ToolCa
             yield call
 
 
+def _why(content: str) -> str:
+    """The error in a tool's answer: `{"error": "…"}`, else all of it."""
+    said = decode_json(content)
+    error = said.get("error") if isinstance(said, dict) else None
+    return error if isinstance(error, str) and error else content
+
+
 def _learned(tool: SpanRecord, call: ToolCall, result: Message | None) -> dict[str, object]:
     learned: dict[str, object] = {}
     if tool.tool_call_id is None:
@@ -85,5 +92,5 @@ def _learned(tool: SpanRecord, call: ToolCall, result: Message | None) -> dict[s
         if tool.tool_result is None:
             learned["tool_result"] = decode_json(result.content)
         if tool.tool_error is None and tool.status == "error":
-            learned["tool_error"] = result.content
+            learned["tool_error"] = _why(result.content)
     return learned

@@ -11,7 +11,13 @@ from xml.sax.saxutils import escape
 
 SERVICE_USER = "assay"
 ANALYST_USER = "analyst"
+MIN_FREE_BYTES = 64 << 20
+"""ClickHouse refuses an INSERT (retryably) below this.  Nearer to the end it acknowledges parts that it could not write:
+it checks for 1 MB when it begins, and what fails for lack of space after that leaves an empty file and no error."""
 SYSTEM_LOG_DAYS = 3
+ANSWER_IN_MEMORY_BYTES = 64 << 20
+"""Clients ask with wait_end_of_query, for which ClickHouse holds answers back in a file unless this lets memory do; with
+a full disk it says 200 and sends an empty answer."""
 SYSTEM_LOGS = ("query_log", "part_log", "asynchronous_metric_log", "error_log")
 """Kept for an operator, for SYSTEM_LOG_DAYS; ClickHouse's other logs (trace, text, metric …) are not switched on."""
 
@@ -39,9 +45,13 @@ def write_private(path: Path, text: str) -> None:
     """Replace a file at once, mode 0600."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-    os.replace(fresh, path)
+    try:
+        with os.fdopen(fd, "w") as file:
+            file.write(text)
+        os.replace(fresh, path)
+    except OSError:  # the disk is full, for example: the old file stays
+        fresh.unlink()
+        raise
 
 
 def write(run_dir: Path, *, store: Path, host: str, http_port: int, credentials: Credentials, database: str) -> None:
@@ -81,11 +91,14 @@ def _users(credentials: Credentials, database: str) -> str:
     <default/>
     <service>
       <session_timezone>UTC</session_timezone>
+      <http_response_buffer_size>{ANSWER_IN_MEMORY_BYTES}</http_response_buffer_size>
       <max_partitions_per_insert_block>0</max_partitions_per_insert_block>
+      <min_free_disk_bytes_to_perform_insert>{MIN_FREE_BYTES}</min_free_disk_bytes_to_perform_insert>
     </service>
     <analyst>
       <readonly>1</readonly>
       <session_timezone>UTC</session_timezone>
+      <http_response_buffer_size>{ANSWER_IN_MEMORY_BYTES}</http_response_buffer_size>
       <max_execution_time>60</max_execution_time>
       <max_memory_usage>4000000000</max_memory_usage>
       <max_result_rows>1000000</max_result_rows>

@@ -18,8 +18,9 @@ RESUME_SECONDS = 86_400
 class ClickHouseWriteBack:
     """`storage.ports.WriteBack` over ClickHouse."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, retry_missing_seconds: int = RETRY_MISSING_SECONDS) -> None:
         self._database = database
+        self._retry_missing_seconds = retry_missing_seconds
 
     async def newest_ms(self) -> int:
         """See the port."""
@@ -46,7 +47,7 @@ class ClickHouseWriteBack:
                 "batch": batch,
                 "cursor_ms": since_ms,
                 "lag": lag_seconds,
-                "retry_after": RETRY_MISSING_SECONDS,
+                "retry_after": self._retry_missing_seconds,
                 "max_rows": limit,
             },
         )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from storage.dialects.flattened import families, rebuilt
 from storage.dialects.table import DETAILS_EVENT, KindRule, Place, Row, Table, fits, places_of
@@ -28,8 +27,7 @@ _OTHER_SIDE: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """A value that a row found.  `value` is decoded (JSON, rebuilt family, map), `key` the attribute that held it."""
 
     row: Row

@@ -138,9 +138,9 @@ class Parts:
         elif kind in _MEDIA_TYPES:
             self.media.append(_mime_type(part))
         elif not self._add_keyed(part):
-            text = part.get("text", part.get("content", part.get("refusal")))
+            text = first_of(part, ("text", "content", "refusal", "prompt", "completion"))
             if isinstance(text, dict):
-                text = text.get("value")
+                text = first_of(text, ("value", "text"))
             if isinstance(text, (str, list)):
                 self.add(text, depth + 1)
 

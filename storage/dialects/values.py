@@ -51,19 +51,6 @@ def decode_json(text: str) -> object:
     return decode(text)
 
 
-def decode_deep(value: object, depth: int = 0) -> object:
-    """`value` with every string in it that is JSON decoded."""
-    if depth > MAX_DEPTH:
-        return value
-    if isinstance(value, str):
-        return decode_json(value)
-    if isinstance(value, dict):
-        return {key: decode_deep(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [decode_deep(item, depth + 1) for item in value]
-    return value
-
-
 def encode(value: object) -> str:
     """Compact JSON; text stays as it is."""
     if isinstance(value, str):
@@ -179,9 +166,26 @@ def _json(text: str) -> object:
     if len(text) > MAX_JSON_CHARACTERS:
         return _BROKEN
     try:
-        return json.loads(text, parse_constant=str)
+        value = json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
         return _BROKEN
+    return _BROKEN if _too_deep(value) else value
+
+
+def _too_deep(value: object) -> bool:
+    """Whether a value nests deeper than anything here follows."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for node in level
+            if isinstance(node, (dict, list))
+            for item in (node.values() if isinstance(node, dict) else node)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _literal(text: str) -> object:

@@ -57,13 +57,13 @@ def call_arguments(value: object) -> object:
     value = decode(value) if isinstance(value, str) else value
     if not isinstance(value, dict):
         return value
-    if value and set(value) <= {"args", "kwargs"}:
+    if value and (set(value) <= {"args", "kwargs"} or {"args", "kwargs"} <= set(value)):
         args, kwargs = value.get("args") or [], value.get("kwargs") or {}
         if kwargs and not args:
             return kwargs
         if isinstance(args, list) and len(args) == 1 and not kwargs:
             return decode(args[0]) if isinstance(args[0], str) else args[0]
-        return dict(value) if args or kwargs else None
+        return value if args or kwargs else None
     if isinstance(value.get("inputs"), dict) and set(value) <= _NOISE | {"inputs", "input_str"}:
         return value["inputs"]
     if isinstance(value.get("input_str"), str) and set(value) <= _NOISE | {"inputs", "input_str", "kwargs"}:
@@ -92,7 +92,7 @@ def _of_list(value: list[object], side: Side, depth: int) -> str:
 def _of_object(value: Mapping[str, object], side: Side, depth: int) -> str:
     if messages := messages_in(value, side):
         return last_text(messages, side)
-    if value and set(value) <= {"args", "kwargs"}:
+    if value and (set(value) <= {"args", "kwargs"} or {"args", "kwargs"} <= set(value)):
         return _of_call(value, side, depth)
     told = {key: item for key, item in value.items() if _tells(key, item)}
     if len(told) == 1:

@@ -200,7 +200,7 @@ def _agrees(field: str, expected: Any, got: Any, truth: Mapping[str, Any]) -> bo
         case "usage" | "usage_aggregate" | "params":
             return all(got.get(name) == value for name, value in expected.items())
         case "cost_usd_approx":
-            return abs(got - expected) <= 1e-9 + 0.02 * expected
+            return abs(float(got) - float(expected)) <= 1e-9 + 0.02 * float(expected)
         case "tags":
             return sorted(expected) == sorted(got)
         case "metadata":

@@ -107,6 +107,7 @@ def test_anthropic_blocks_under_an_unknown_prefix_are_read() -> None:
         "kind": "llm",
         "system_prompt": "Be brief.",
         "output_text": ANSWERED,
+        "finish_reasons": ["end_turn"],
         "input_messages": [
             {"role": "user", "content": ASKED, "media": ["image/png"]},
             {"role": "assistant", "content": "", "tool_calls": [{"id": "t1", "name": "f", "arguments": {"a": 1}}]},
@@ -240,6 +241,7 @@ def test_span_events_with_their_content_in_one_attribute_are_messages() -> None:
         "input_messages": [{"role": "user", "content": ASKED}],
         "output_text": ANSWERED,
         "provider": "az.ai.inference",
+        "finish_reasons": ["stop"],
     }
 
 
@@ -261,6 +263,7 @@ def test_bedrock_log_events_are_messages() -> None:
         "output_text": ANSWERED,
         "output_tool_calls": [{"id": "t", "name": "f", "arguments": {"a": 1}}],
         "provider": "aws.bedrock",
+        "finish_reasons": ["tool_use"],
     }
 
 

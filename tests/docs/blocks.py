@@ -84,10 +84,10 @@ class Reader:
             said = self._say(block.language, text)
             return _agrees(expected, said)
 
-        if asks:
-            wait_until(f"line {block.line} to say what is shown; it says:\n{said}", answered, seconds=30)
-        else:
-            assert answered(), f"line {block.line} says:\n{said}"
+        try:
+            wait_until("the block to say what is shown", answered, seconds=30 if asks else 0)
+        except AssertionError as error:
+            raise AssertionError(f"line {block.line} says:\n{said}") from error
 
     def _substituted(self, text: str) -> str:
         """The same block with this installation's ports, data directory and interpreter."""

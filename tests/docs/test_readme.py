@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from blocks import ROOT, Reader, blocks_of
+from blocks import ROOT, Block, Reader, blocks_of
 from running_installation import installation, judged_by, scripted_judge
 
 from evaluator.judges.scripted import Asked, ScriptedJudge, by_rule
@@ -41,6 +42,19 @@ def test_the_tour_does_what_the_readme_says(reader: Reader) -> None:
     for block in blocks_of(README):
         if not block.not_run:
             reader.read(block)
+
+
+def test_what_the_pages_for_analysts_and_for_grpc_show_can_be_run(reader: Reader) -> None:
+    """Every SELECT with the analyst's rights, and every import; the answer does not matter."""
+    pages = [block for name in ("clickhouse.md", "grpc.md") for block in blocks_of(ROOT / "docs" / name)]
+    statements = [part for block in pages if block.language == "sql" for part in block.body.split(";")]
+    selects = [part for part in statements if re.search(r"^SELECT", part, re.MULTILINE)]
+    for select in selects:
+        reader.read(Block(language="sql", body=select, line=0))
+    imports = [block for block in pages if block.language == "python"]
+    for block in imports:
+        reader.read(block)
+    assert (len(selects), len(imports)) == (4, 1)
 
 
 def test_a_block_that_is_not_run_has_a_known_reason() -> None:
