@@ -38,10 +38,10 @@ class Scoring:
 
 
 @asynccontextmanager
-async def scoring(database: Database, *, judge: ScriptedJudge | None = None) -> AsyncIterator[Scoring]:
+async def scoring(database: Database) -> AsyncIterator[Scoring]:
     """The engine at work.  A target whose output is `CRASH` crashes whatever reads it, as a bug would."""
     async with AsyncExitStack() as stack:
-        judge = judge or await stack.enter_async_context(ScriptedJudge())
+        judge = await stack.enter_async_context(ScriptedJudge())
         judges = await stack.enter_async_context(
             Judges(model="openai/scripted", base_url=judge.base_url, api_key="k", retries=QUICK)
         )

@@ -46,6 +46,7 @@ class _Pair:
     subject: Subject
     metric: MetricDefinition
     evaluation_id: uuid.UUID
+    required: tuple[uuid.UUID, ...]
     request: EvaluationRequest
 
 
@@ -89,7 +90,7 @@ class Engine:
         tasks = await self._begin(subjects, metrics, request)
         await self._wait(tasks.values(), timeout=request.wait_seconds)
         return [
-            _answer(tasks[subject.record.ref, metric.name], subject, metric, request)
+            _answer(tasks[_id(subject, metric, request)], subject, metric, request)
             for subject in subjects
             for metric in metrics
         ]
@@ -106,7 +107,7 @@ class Engine:
         subjects = await read(self._telemetry, records)
         tasks = await self._begin(subjects, metrics, request)
         await self._wait(tasks.values())
-        return [tasks[record.ref, metric.name].result() for record in records for metric in metrics]
+        return [tasks[_id(subject, metric, request)].result() for subject in subjects for metric in metrics]
 
     async def _wait(self, tasks: Collection[_Task], *, timeout: float | None = None) -> None:
         """Wait for one call's tasks; when the call is cancelled, so is what no other call counts on."""
@@ -124,24 +125,26 @@ class Engine:
 
     async def _begin(
         self, subjects: Sequence[Subject], metrics: Sequence[MetricDefinition], request: EvaluationRequest
-    ) -> dict[tuple[TargetRef, str], _Task]:
-        """Start everything that is needed, required metrics first; keyed by target and metric."""
-        stages = await plan.closure(self._metrics, metrics)
-        pairs = [
-            _Pair(subject=subject, metric=metric, evaluation_id=_id(subject, metric, request), request=request)
-            for stage in stages
-            for subject in subjects
-            for metric in stage
-            if subject.record.ref.level in metric.levels
-        ]
+    ) -> dict[uuid.UUID, _Task]:
+        """Start everything that is needed, required metrics first; keyed by the result's id."""
+        pairs: list[_Pair] = []
+        for group in _one_version_each(metrics):
+            stages = await plan.closure(self._metrics, group)
+            by_name = {metric.name: metric for stage in stages for metric in stage}
+            pairs += [
+                _pair(subject, metric, by_name, request)
+                for stage in stages
+                for subject in subjects
+                for metric in stage
+                if subject.record.ref.level in metric.levels
+            ]
         # From here on nothing waits: what is being computed now, or was stored before now, is not computed again.
         known = self._look_up({pair.evaluation_id for pair in pairs}) if request.deduplicate else None
-        tasks: dict[tuple[TargetRef, str], _Task] = {}
+        tasks: dict[uuid.UUID, _Task] = {}
         for pair in pairs:
-            ref = pair.subject.record.ref
-            required = [tasks[ref, name] for name in pair.metric.required_metrics if (ref, name) in tasks]
-            if (ref, pair.metric.name) not in tasks:
-                tasks[ref, pair.metric.name] = self._compute(pair, known, required)
+            if pair.evaluation_id not in tasks:
+                required = [tasks[each] for each in pair.required if each in tasks]
+                tasks[pair.evaluation_id] = self._compute(pair, known, required)
         return tasks
 
     def _look_up(self, ids: Collection[uuid.UUID]) -> _Known | None:
@@ -243,10 +246,34 @@ def _ref(target: Target) -> TargetRef:
     return target.ref if isinstance(target, InlineTarget) else target
 
 
+def _one_version_each(metrics: Sequence[MetricDefinition]) -> list[list[MetricDefinition]]:
+    """The metrics, in groups in which a name stands once: a call may compare versions of a metric."""
+    groups: list[dict[str, MetricDefinition]] = []
+    for metric in metrics:
+        free = next((group for group in groups if metric.name not in group), None)
+        if free is None:
+            groups.append(free := {})
+        free[metric.name] = metric
+    return [list(group.values()) for group in groups]
+
+
+def _pair(
+    subject: Subject, metric: MetricDefinition, by_name: Mapping[str, MetricDefinition], request: EvaluationRequest
+) -> _Pair:
+    required = [by_name[name] for name in metric.required_metrics if name in by_name]
+    return _Pair(
+        subject=subject,
+        metric=metric,
+        evaluation_id=_id(subject, metric, request),
+        required=tuple(_id(subject, each, request) for each in required),
+        request=request,
+    )
+
+
 def _id(subject: Subject, metric: MetricDefinition, request: EvaluationRequest) -> uuid.UUID:
     return result_id(
         source=request.purpose,
-        origin=request.origin,
+        origin=f"{request.origin} {subject.inline}" if subject.inline else request.origin,
         metric_digest=f"{metric.name}@{metric.version}:{metric.digest}",
         target=subject.record.ref,
         watermark_ms=subject.record.watermark_ms,

@@ -108,17 +108,13 @@ async def test_unknown_metrics_and_targets_score_nothing(parts: Scoring) -> None
     with pytest.raises(MetricNotFound, match="there is no metric 'nobody'"):
         await parts.engine.evaluate(asked(chat.ref, metrics=("response_length", "nobody")))
     with pytest.raises(MetricNotFound, match="version 9"):
-        await parts.engine.evaluate(asked(chat.ref, metrics=(), origin="x") and _versioned(chat.ref, 9))
+        await parts.engine.evaluate(replace(asked(chat.ref), metrics=(MetricRef(name="correctness", version=9),)))
     with pytest.raises(TargetNotFound, match=rf"span {stranger.ref.key} is not stored"):
         await parts.engine.evaluate(asked(chat.ref, stranger.ref))
     with pytest.raises(TargetNotFound, match=rf"trace {stranger.trace_id} is not stored"):
         await parts.engine.evaluate(asked(stranger.trace))
     assert await stored(parts, chat.ref) == []
     assert len(parts.judge.requests) == 0
-
-
-def _versioned(ref: TargetRef, version: int) -> EvaluationRequest:
-    return EvaluationRequest(targets=(ref,), metrics=(MetricRef(name="correctness", version=version),), origin="x")
 
 
 async def test_a_metric_of_another_level_is_refused(parts: Scoring) -> None:
@@ -142,6 +138,19 @@ async def test_too_many_pairs_are_refused(parts: Scoring) -> None:
     refs = [SentSpan().ref for _ in range(501)]
     with pytest.raises(TooManyTargets, match="1000"):
         await parts.engine.evaluate(asked(*refs))
+
+
+async def test_two_versions_of_a_metric_can_be_compared_in_one_call(parts: Scoring) -> None:
+    """Each answer is its own version's."""
+    chat = a_chat()
+    await store(parts.database, chat)
+    await parts.metrics.create(_count("edited"))
+    await parts.metrics.update(_count("edited", prompt="Count the letters of {{output}}"), base_version=1)
+    versions = tuple(MetricRef(name="edited", version=version) for version in (1, 2, 1))
+    answers = await parts.engine.evaluate(replace(asked(chat.ref), metrics=versions))
+    assert [each.metric_version for each in answers] == [1, 2, 1]
+    assert ["words" in each.prompt for each in parts.judge.requests].count(True) == 1
+    assert len(parts.judge.requests) == 2
 
 
 async def test_a_span_of_another_kind_has_no_result(parts: Scoring) -> None:
@@ -251,14 +260,13 @@ async def test_a_cancelled_call_hangs_up_at_the_judge(parts: Scoring) -> None:
 async def test_a_cancelled_call_leaves_what_another_call_waits_for(parts: Scoring) -> None:
     """Two callers of one request id share the work; the first to hang up must not end the second's."""
     chat = a_chat()
-    await store(parts.database, chat)
     release = asyncio.Event()
     parts.judge.always(_when(release))
-    request = asked(chat.ref, deduplicate=True, metrics=("correctness",))
+    request = asked(InlineTarget(ref=chat.ref, otlp=otlp(chat)), deduplicate=True, metrics=("correctness",))
     first = asyncio.create_task(parts.engine.evaluate(request))
     await asyncio.wait_for(parts.judge.asked.wait(), 10)
-    second = asyncio.create_task(parts.engine.evaluate(replace(request, wait_seconds=20.0)))
-    await _looked_up(parts, chat)
+    second = asyncio.create_task(parts.engine.evaluate(request))
+    await _joined()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -267,9 +275,10 @@ async def test_a_cancelled_call_leaves_what_another_call_waits_for(parts: Scorin
     assert len(parts.judge.requests) == 1
 
 
-async def _looked_up(parts: Scoring, chat: SentSpan) -> None:
-    """A call that started before has joined by the time a later one has read the same target and answered."""
-    await parts.engine.evaluate(asked(chat.ref, metrics=("response_length",), store=False))
+async def _joined() -> None:
+    """A call about an inline target asks nothing of the store: a few turns of the loop later it waits for its tasks."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_what_was_promised_as_pending_survives_a_later_call_that_is_cancelled(parts: Scoring) -> None:
@@ -281,7 +290,7 @@ async def test_what_was_promised_as_pending_survives_a_later_call_that_is_cancel
     request = asked(chat.ref, deduplicate=True, metrics=("correctness",))
     (pending,) = await parts.engine.evaluate(replace(request, wait_seconds=0.1))
     again = asyncio.create_task(parts.engine.evaluate(request))
-    await _looked_up(parts, chat)
+    await parts.engine.evaluate(asked(chat.ref, metrics=("response_length",), store=False))  # `again` had its time
     again.cancel()
     with pytest.raises(asyncio.CancelledError):
         await again
@@ -381,13 +390,8 @@ async def test_inline_targets_are_scored_like_stored_ones_and_nothing_of_them_is
     """The same spans, brought along: equal outcomes, no row of telemetry, no result."""
     chat, brought = a_chat(), a_chat(answer="Lyon.")
     await store(parts.database, chat)
-    answers = await parts.engine.evaluate(
-        asked(
-            InlineTarget(ref=brought.ref, otlp=otlp(brought)),
-            chat.ref,
-            InlineTarget(ref=brought.trace, otlp=otlp(brought)),
-        )
-    )
+    span, trace = (InlineTarget(ref=ref, otlp=otlp(brought)) for ref in (brought.ref, brought.trace))
+    answers = await parts.engine.evaluate(asked(span, chat.ref, trace))
     assert outcomes(answers) == [WRONG, Score(value=5.0), RIGHT, Score(value=6.0), WRONG, Score(value=5.0)]
     assert await stored(parts, brought.ref, brought.trace) == []
     with pytest.raises(TargetNotFound):
