@@ -115,7 +115,7 @@ def _variable(name: str) -> str:
 
 def _typed(name: str, value: object) -> object:
     """A value from text or TOML as the type of its field."""
-    kind = {field.name: field.type for field in fields(Settings)}[name]
+    kind = {field.name: str(field.type) for field in fields(Settings)}[name]
     try:
         match kind:
             case "Path":

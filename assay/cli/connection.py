@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.cli.console import CommandFailed
-from assay.settings import Settings, load
+from assay.cli.main import settings
+from assay.settings import Settings
 
 if TYPE_CHECKING:  # gRPC is imported by the commands that use it
     from assay.client import CallFailed, Client
@@ -23,16 +25,14 @@ def endpoints(chosen: Settings) -> dict[str, Any]:
     Raises:
         CommandFailed: None runs there, and ASSAY_CLICKHOUSE_URL is not set either.
     """
-    path = chosen.data_dir / "endpoints.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+    found = _running(chosen.data_dir)
+    if found is None:
         if not chosen.clickhouse_url:
             raise CommandFailed(
                 f"no Assay runs on the data directory {chosen.data_dir}",
                 "start one with `assay up`, or name its data directory with --data-dir (ASSAY_DATA_DIR), or a "
                 "ClickHouse with ASSAY_CLICKHOUSE_URL",
-            ) from None
+            )
         found = {
             "otlp_grpc": chosen.otlp_grpc,
             "otlp_http": chosen.otlp_http,
@@ -49,30 +49,60 @@ def endpoints(chosen: Settings) -> dict[str, Any]:
     return found
 
 
+def _running(data_dir: Path) -> dict[str, Any] | None:
+    """What `assay up` wrote about itself, if that process still lives: a killed one leaves its file behind."""
+    try:
+        found: dict[str, Any] = json.loads((data_dir / "endpoints.json").read_text())
+        os.kill(found["pids"]["up"], 0)
+    except PermissionError:  # it lives, and belongs to another user
+        return found
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
 @contextmanager
-def client(data_dir: Path | None) -> Iterator[Client]:
-    """A client of the evaluator that runs; what the service refuses comes out with the next step."""
+def client(data_dir: Path | None, *, rule_filter: str = "") -> Iterator[Client]:
+    """A client of the evaluator that runs; what the service refuses comes out with the next step.
+
+    Args:
+        rule_filter: What is sent as a rule's filter, to point at the place that is refused.
+    """
     from assay.client import CallFailed, Client
 
-    chosen = load({"data_dir": data_dir})
-    path = chosen.data_dir / "endpoints.json"
-    address = str(endpoints(chosen)["grpc"]) if path.exists() else chosen.grpc
+    chosen = settings(data_dir=data_dir)
+    found = _running(chosen.data_dir)
+    address = str(found["grpc"]) if found and chosen.grpc == _DEFAULT_GRPC else chosen.grpc
     with Client(address) as service:
         try:
             yield service
         except CallFailed as error:
-            raise CommandFailed(error.message or error.code, _next_step(error, address)) from error
+            raise CommandFailed(error.message or error.code, _next_step(error, address, rule_filter)) from error
 
 
-def _next_step(error: CallFailed, address: str) -> str:
+def _next_step(error: CallFailed, address: str, rule_filter: str) -> str:
     if error.code == "UNAVAILABLE" and not error.reason:
         return f"nothing answers at {address}: start it with `assay up`, or name its data directory with --data-dir"
-    fields = "; ".join(f"{violation.field}: {violation.description}" for violation in error.field_violations)
     if "position" in error.metadata:
-        fields = f"at character {error.metadata['position']} of the filter"
-    steps = {
-        "NOT_FOUND": "`assay metric list`, `assay rule list` and `assay sql` show what there is",
-        "ABORTED": "read it again and repeat the edit",
-        "ALREADY_EXISTS": "choose another name, or use `update`",
-    }
-    return fields or steps.get(error.code, "")
+        return point_at(rule_filter, int(error.metadata["position"]))
+    said = [violation for violation in error.field_violations if violation.description not in error.message]
+    if said:
+        return "; ".join(f"{violation.field}: {violation.description}" for violation in said)
+    return _STEPS.get(error.reason) or _STEPS.get(error.code, "")
+
+
+_STEPS = {
+    "METRIC_NOT_FOUND": "`assay metric list` shows what there is",
+    "RULE_NOT_FOUND": "`assay rule list` shows what there is",
+    "TARGET_NOT_FOUND": 'copy ids from `assay sql "SELECT TraceId, SpanId FROM spans"`; it may not have arrived yet',
+    "LEVEL_MISMATCH": "write TRACE:SPAN for a span, TRACE for a trace",
+    "ABORTED": "read it again and repeat the edit",
+    "ALREADY_EXISTS": "choose another name, or use `update`",
+}
+
+
+def point_at(text: str, position: int) -> str:
+    """The line of a text that holds the character `position` (from 0), with a caret under it."""
+    start = text.rfind("\n", 0, position) + 1
+    line = text[start:].partition("\n")[0]
+    return f"at character {position} of the filter:\n      {line}\n      {' ' * (position - start)}^"

@@ -53,8 +53,8 @@ class Printer:
 
 
 def console() -> Console:
-    """As wide as the terminal; 120 columns where there is none."""
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+    """As wide as the terminal; where there is none, wide enough that ids are whole on their line."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
 def _cell(value: Any) -> str:

@@ -184,7 +184,7 @@ def create_rule(
     """Score what arrives from now on (and what completed in the last hour)."""
     body: dict[str, Any] = {"level": level, "metrics": metrics, "enabled": not disabled}
     body |= {"sample_rate": 1.0 if rate is None else rate, "filter": where or ""}
-    with client(data_dir) as service:
+    with client(data_dir, rule_filter=where or "") as service:
         _print_rules([service.create_rule(_rule(name, body))], as_json)
 
 
@@ -198,7 +198,7 @@ def update_rule(
     as_json: Json = False,
 ) -> None:
     """Edit a rule; what is scored already is not scored again."""
-    with client(data_dir) as service:
+    with client(data_dir, rule_filter=where or "") as service:
         current = service.get_rule(name).definition
         changed = replace(
             current,

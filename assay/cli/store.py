@@ -28,6 +28,7 @@ def sql(
 ) -> None:
     """Query with the rights of the read-only analyst (of your own user, where ClickHouse is yours)."""
     from storage.clickhouse.client import Database
+    from storage.errors import QueryRefused
 
     chosen = settings(data_dir=data_dir, clickhouse_url=clickhouse_url)
     found = endpoints(chosen)
@@ -36,7 +37,10 @@ def sql(
 
     async def work() -> bytes:
         async with Database(found["analyst_url"] or found["clickhouse_url"], database=found["database"]) as database:
-            return await database.text(text.strip().rstrip(";"), output_format=wanted)
+            try:
+                return await database.text(text.strip().rstrip(";"), output_format=wanted)
+            except QueryRefused as error:
+                raise CommandFailed(str(error), '`assay sql "SHOW TABLES"` and `assay sql "DESCRIBE spans"`') from error
 
     answer = asyncio.run(work())
     if wanted == "JSONEachRow" and as_json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,18 +81,42 @@ async def _serve(
             scoring=engine, computing=engine, results=results, explaining=explainer, metrics=metrics, rules=rules
         )
         async with serving(settings.grpc, parts) as port:
-            await leases.renew()
-            ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
-            async with asyncio.TaskGroup() as tasks:
-                background = [
-                    tasks.create_task(_warm_up(judges)),
-                    tasks.create_task(leases.run()),
-                    tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
-                ]
-                await online.run(stop)  # returns when `stop` is set and what was started is done
-                for task in background:
-                    task.cancel()
+            with _predecessor(settings.data_dir, leases.owner) as dead_owner:
+                if dead_owner:  # its leases would keep the rules waiting until they expire
+                    await leases.release(dead_owner)
+                await leases.renew()
+                ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
+                async with asyncio.TaskGroup() as tasks:
+                    background = [
+                        tasks.create_task(_warm_up(judges)),
+                        tasks.create_task(leases.run()),
+                        tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
+                    ]
+                    await online.run(stop)  # returns when `stop` is set and what was started is done
+                    for task in background:
+                        task.cancel()
         await leases.release()
+
+
+@contextmanager
+def _predecessor(data_dir: Path, owner: str) -> Iterator[str]:
+    """The lease owner that last worked on this data directory, if it certainly lives no more; '' otherwise.
+
+    Its name stands in a file that it held locked: the system lets go of the lock when a process ends, however it ends.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with open(data_dir / "evaluator.owner", "a+", opener=_private) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it lives: another evaluator on the same directory
+            yield ""
+            return
+        file.seek(0)
+        dead_owner = file.read().strip()
+        file.truncate(0)
+        file.write(owner)
+        file.flush()
+        yield dead_owner
 
 
 async def _warm_up(judges: Judges) -> None:

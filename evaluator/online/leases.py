@@ -29,6 +29,7 @@ class LeaseKeeper:
         self._renew_seconds = renew_seconds
         self._owned: dict[str, list[int]] = {}
         self._valid_until = 0.0
+        self._standing_by = False
 
     def owned(self, name: str) -> list[int]:
         """Shards that are certainly ours at this moment."""
@@ -41,6 +42,11 @@ class LeaseKeeper:
         for name in WORK:
             if len(owned[name]) != len(self._owned.get(name, [])):
                 log.info("leases_changed", extra={"work": name, "shards": owned[name]})
+        if not owned["score"] and not self._standing_by:
+            log.info(
+                "standing_by", extra={"reason": "another evaluator owns the work; this one answers calls meanwhile"}
+            )
+        self._standing_by = not owned["score"]
         self._owned = owned
         self._valid_until = before + self._ttl_seconds * 0.9  # a margin for a clock that runs differently
 
@@ -53,7 +59,8 @@ class LeaseKeeper:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
             await asyncio.sleep(self._renew_seconds)
 
-    async def release(self) -> None:
-        """Give everything back, so that another process need not wait."""
-        self._owned = {}
-        await self._leases.release(self.owner)
+    async def release(self, owner: str = "") -> None:
+        """Give everything back, so that another process need not wait; or what a dead owner left."""
+        if not owner:
+            self._owned = {}
+        await self._leases.release(owner or self.owner)

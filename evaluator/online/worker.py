@@ -9,6 +9,7 @@ worker left behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -81,8 +82,13 @@ class _Place:
 
     cursor_ms: int
     enabled_ms: int
+    looked: bool = False
     moved: bool = False
     saved_at: float = field(default_factory=time.monotonic)
+
+
+class _Stopping(Exception):
+    """Nothing more is started; the cursors stay where they are."""
 
 
 class OnlineWorker:
@@ -110,20 +116,28 @@ class OnlineWorker:
         self._pace = pace or Pace()
         self._places: dict[str, _Place] = {}
         self._enabled: frozenset[str] = frozenset()
+        self._enabled_at = 0.0
         self._shards = 0
         self._took_over_at = 0.0
+        self._stop = asyncio.Event()
         self._due: asyncio.Queue[_Chunk] = asyncio.Queue(maxsize=self._pace.lanes * 4)
+
+    def looked_until_ms(self, rule: str) -> int:
+        """Everything that was complete before this (server clock) is decided or in the lanes; 0 = not looked yet."""
+        place = self._places.get(rule)
+        return place.cursor_ms if place and place.looked else 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what was started, for at most `drain_seconds`."""
         loop = asyncio.get_running_loop()
+        self._stop = stop
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
                 lanes = [group.create_task(self._lane()) for _ in range(self._pace.lanes)]
                 polling = group.create_task(self._poll_forever())
                 await stop.wait()
-                polling.cancel()
                 deadline.reschedule(loop.time() + self._pace.drain_seconds)
+                await polling  # ends by itself: cancelled between `started` and the lanes, it would leave work behind
                 await self._due.join()
                 for lane in lanes:
                     lane.cancel()
@@ -131,14 +145,18 @@ class OnlineWorker:
             log.warning("drain_timed_out", extra={"drain_seconds": self._pace.drain_seconds})
 
     async def _poll_forever(self) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 await self.poll()
+            except _Stopping:
+                return
             except Unavailable as error:
                 log.warning("poll_postponed", extra={"reason": str(error)})
             except StorageError as error:
                 log.error("poll_failed", extra={"reason": str(error)})
-            await asyncio.sleep(self._pace.poll_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.poll_seconds):
+                    await self._stop.wait()
 
     async def poll(self) -> None:
         """One round over all rules."""
@@ -146,7 +164,7 @@ class OnlineWorker:
         if not shards:  # standing by, or the store was away for long: what waits in the lanes is still ours to finish
             return
         rules = {rule.name: rule for rule in await self._rules.enabled()}
-        self._enabled = frozenset(rules)
+        self._enabled, self._enabled_at = frozenset(rules), time.monotonic()
         self._places = {name: place for name, place in self._places.items() if name in rules}
         if not rules:
             return
@@ -186,8 +204,8 @@ class OnlineWorker:
             )
             for rule in rules:
                 try:
-                    if page and rule.name not in failed:
-                        await self._select(rule, page)
+                    if page and rule.name not in failed and not await self._select(rule, page):
+                        failed.add(rule.name)
                 except (EvaluatorError, Rejected) as error:  # this rule stays where it is; the others go on
                     log.error("rule_failed", extra={"rule": rule.name, "reason": str(error)})
                     failed.add(rule.name)
@@ -196,7 +214,7 @@ class OnlineWorker:
                 break
             since_ms, after_id = page[-1].ready_ms, page[-1].record.ref.trace_id
         for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
-            place.cursor_ms = until_ms
+            place.cursor_ms, place.looked = until_ms, True
             place.moved = place.moved or found
         for name in [rule.name for rule in rules if rule.name not in failed]:
             await self._save(name)
@@ -209,8 +227,15 @@ class OnlineWorker:
             await self._queue.move_cursor(name, place.cursor_ms)
             place.saved_at, place.moved = time.monotonic(), False
 
-    async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> None:
-        """Write `started` for what is due of a page, and hand it to the lanes."""
+    async def _still_enabled(self, name: str) -> bool:
+        """Asked before every chunk: a poll may wait long for free lanes, and disabling stops at once."""
+        if time.monotonic() - self._enabled_at >= self._pace.poll_seconds:
+            self._enabled_at = time.monotonic()
+            self._enabled = frozenset(rule.name for rule in await self._rules.enabled())
+        return name in self._enabled
+
+    async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> bool:
+        """Write `started` for what is due of a page, and hand it to the lanes; False = disabled meanwhile."""
         records = await self._queue.candidates(page, wanted(rule))
         decided = await self._queue.decided(rule.name, records)
         metrics = [await self._metrics.get(name) for name in rule.metrics]
@@ -226,10 +251,15 @@ class OnlineWorker:
         for names, due_records in chunks.items():
             for start in range(0, len(due_records), self._pace.chunk_targets):
                 part = tuple(due_records[start : start + self._pace.chunk_targets])
+                if not await self._still_enabled(rule.name):
+                    return False
                 await self._start(_Chunk(rule=rule, metrics=names, records=part))
+        return True
 
     async def _start(self, chunk: _Chunk) -> None:
         while True:
+            if self._stop.is_set():
+                raise _Stopping
             try:
                 await self._queue.record(self._all(chunk, "started"))
                 break
@@ -300,7 +330,7 @@ class OnlineWorker:
         Raises:
             Unavailable: The store is away; what is done of the chunk is stored.
         """
-        if chunk.rule.name not in self._enabled:  # disabled while the chunk waited
+        if not await self._still_enabled(chunk.rule.name):  # disabled while the chunk waited
             return self._all(chunk, "cancelled", "the rule was disabled")
         try:
             conclusions = await self._scoring.score(chunk.records, request)

@@ -14,7 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from storage.errors import QueryRefused, Rejected, SchemaError, Unavailable
+from storage.errors import QueryRefused, Rejected, SchemaError, StorageError, Unavailable
 
 MINIMUM_VERSION = (26, 8)
 
@@ -25,7 +25,12 @@ RETRYABLE_CODES = frozenset(
     {16, 60, 81, 159, 164, 202, 203, 209, 210, 216, 236, 241, 242, 243, 252, 285, 319, 394, 415, 425, 439, 473, 497,
      516, 519, 999, 1001}
 )  # fmt: skip
+OPERATOR_CODES = frozenset({16, 60, 81, 497, 516})
+"""Those of them that time alone does not cure: something is missing, or not allowed (docs/clickhouse.md: grants)."""
 _CODE = re.compile(r"[Cc]ode: (\d+)")
+_PREAMBLE = re.compile(
+    r"^Received ClickHouse exception.*?server response: |Code: \d+\. |DB::Exception: | \(version [^)]*\)| \(for url [^)]*\)"
+)
 _SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/@\s]+(?=@)")
 
 SESSION_SETTINGS = {"session_timezone": "UTC"}
@@ -185,7 +190,9 @@ def check_version(version: str) -> None:
 
 
 def code_of(error: BaseException) -> int | None:
-    """ClickHouse's error code, None when the server did not answer."""
+    """ClickHouse's error code, also of an error of ours that it caused; None when the server did not answer."""
+    if isinstance(error, StorageError) and error.__cause__ is not None:
+        return code_of(error.__cause__)
     code = getattr(error, "code", None)
     if isinstance(code, int):
         return code
@@ -196,14 +203,16 @@ def code_of(error: BaseException) -> int | None:
 def raise_own(error: BaseException) -> NoReturn:
     """Translate a driver's error: is a retry worth it?"""
     code = code_of(error)
+    if code in OPERATOR_CODES:
+        raise Unavailable(f"ClickHouse refuses until an operator repairs it: {tidy(str(error))}") from error
     if code is None or code in RETRYABLE_CODES:
         raise Unavailable(f"ClickHouse is not available: {tidy(str(error) or type(error).__name__)}") from error
     raise Rejected(tidy(str(error))) from error
 
 
 def tidy(text: str) -> str:
-    """One line of a driver's message, without secrets, at most 500 characters."""
-    return redact(" ".join(text.split()))[:500]
+    """One line of a driver's message, without its preamble and secrets, at most 500 characters."""
+    return redact(_PREAMBLE.sub("", " ".join(text.split())))[:500]
 
 
 def redact(text: str) -> str:

@@ -2,8 +2,8 @@
 
     python -m storage.clickhouse.derived > storage/clickhouse/migrations/NNNN_derived_columns.sql
 
-A change of the table that changes an expression needs a new file; a test says so.  Rows that are stored already keep what
-was computed when they came.
+A change of the table that changes an expression needs a new file; a test says so.  Rows that are stored already keep
+what was computed when they came.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ from xml.sax.saxutils import escape
 SERVICE_USER = "assay"
 ANALYST_USER = "analyst"
 MIN_FREE_BYTES = 64 << 20
-"""ClickHouse refuses an INSERT (retryably) below this.  Nearer to the end it acknowledges parts that it could not write:
-it checks for 1 MB when it begins, and what fails for lack of space after that leaves an empty file and no error."""
+"""ClickHouse refuses an INSERT (retryably) below this.  Nearer to the end it acknowledges parts that it could not
+write: it checks for 1 MB when it begins, and what fails for lack of space after that leaves an empty file and no error.
+"""
 SYSTEM_LOG_DAYS = 3
 ANSWER_IN_MEMORY_BYTES = 64 << 20
-"""Clients ask with wait_end_of_query, for which ClickHouse holds answers back in a file unless this lets memory do; with
-a full disk it says 200 and sends an empty answer."""
+"""Clients ask with wait_end_of_query, for which ClickHouse holds answers back in a file unless this lets memory do;
+with a full disk it says 200 and sends an empty answer."""
 SYSTEM_LOGS = ("query_log", "part_log", "asynchronous_metric_log", "error_log")
 """Kept for an operator, for SYSTEM_LOG_DAYS; ClickHouse's other logs (trace, text, metric …) are not switched on."""
 
@@ -73,7 +74,8 @@ def _config(run_dir: Path, store: Path, host: str, http_port: int) -> str:
   <http_port>{http_port}</http_port>
   <timezone>UTC</timezone>
   <log-level>error</log-level>
-  <logger><level>error</level><log>{escape(str(run_dir))}/server.log</log><errorlog>{escape(str(run_dir))}/server.err.log</errorlog>
+  <logger><level>error</level><errorlog_level>error</errorlog_level>
+    <log>{escape(str(run_dir))}/server.log</log><errorlog>{escape(str(run_dir))}/server.err.log</errorlog>
     <size>50M</size><count>2</count></logger>
   <users_config>users.xml</users_config>
   <mark_cache_size>268435456</mark_cache_size>

@@ -129,16 +129,12 @@ def test_the_page_of_rules_names_every_decision() -> None:
     assert {str(decision) for decision in Decision} <= set(first_cells(page("docs/rules.md")))
 
 
-LATER = {"docs/collector.md": {"ASSAY_OTLP_OUT", "ASSAY_TLS_CERT", "ASSAY_TLS_KEY"}}
-"""Settings of later versions, and the pages that look ahead to them."""
-
-
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_page_names_a_setting_that_does_not_exist(path: Path) -> None:
-    """But where a page looks ahead, and then exactly those."""
+    """No page looks ahead."""
     known = {f"ASSAY_{field.name.upper()}" for field in fields(Settings)} | {"ASSAY_TEST_CLICKHOUSE_URL"}
     named = set(re.findall(r"ASSAY_[A-Z_]+[A-Z]", path.read_text(encoding="utf-8")))
-    assert named - known == LATER.get(str(path.relative_to(ROOT)), set())
+    assert named - known == set()
 
 
 def test_the_metric_on_the_page_of_metrics_is_accepted() -> None:

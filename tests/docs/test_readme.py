@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from blocks import ROOT, Block, Reader, blocks_of
 from running_installation import installation, judged_by, scripted_judge
-
-from evaluator.judges.scripted import Asked, ScriptedJudge, by_rule
-from evaluator.judges.scripted_faults import status
 
 README = ROOT / "README.md"
 NOT_RUN = {
@@ -22,18 +18,11 @@ NOT_RUN = {
 }
 
 
-async def as_a_provider(judge: ScriptedJudge, request: web.Request, asked: Asked) -> web.StreamResponse:
-    """By rule, but not under a name that no model has."""
-    unknown = "no-such-model" in str(asked.body["model"])
-    return await (status(404, "no such model") if unknown else by_rule)(judge, request, asked)
-
-
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader at an empty installation."""
     folder = tmp_path_factory.mktemp("readme")
     with scripted_judge() as judge, installation(folder, **judged_by(judge)) as place:
-        judge.always(as_a_provider)
         yield Reader(installation=place, folder=folder)
 
 

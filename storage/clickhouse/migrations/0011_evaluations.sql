@@ -1,4 +1,4 @@
--- Append-only.  One row per finished attempt.  Nothing here is ever changed or deleted before its TTL.
+-- Append-only.  One row per finished attempt.  Nothing here is ever changed or deleted.
 --  EvaluationId  UUIDv5 of (source, rule | run | request id, metric digest, level, target, watermark, trial, annotator).  A repeated insert is the same row;
 --              retries keep the id, so a row is (EvaluationId, Attempt).
 --  Target      Level + ids.  span: TraceId, SpanId.  trace: TraceId.  session: SessionId.  Ids of other levels stay ''.
