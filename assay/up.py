@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
+LISTENER_SECONDS = 2.0
+"""How often ClickHouse's port is tried."""
 STEADY_SECONDS = 30.0
 """A process that lived this long before it died is started again at once."""
 
@@ -227,6 +229,10 @@ class ProcessTree:
 
     def _revive_server(self) -> bool:
         server = self._server
+        if server is not None and server.alive() and self._may_retry("listener"):
+            self._retry_at["listener"] = time.monotonic() + LISTENER_SECONDS
+            if not server.listens():  # the engine's own user has no password and may stop the listener
+                server.kill()
         if server is None or server.alive() or not self._may_retry("clickhouse"):
             return False
         log.error("restarting", extra={"process_name": "clickhouse", "log": str(server.log)})

@@ -29,7 +29,8 @@ OPERATOR_CODES = frozenset({16, 60, 81, 497, 516})
 """Those of them that time alone does not cure: something is missing, or not allowed (docs/clickhouse.md: grants)."""
 _CODE = re.compile(r"[Cc]ode: (\d+)")
 _PREAMBLE = re.compile(
-    r"^Received ClickHouse exception.*?server response: |Code: \d+\. |DB::Exception: | \(version [^)]*\)| \(for url [^)]*\)"
+    r"^Received ClickHouse exception.*?server response: |Code: \d+\. |DB::Exception: "
+    r"| \(version [^)]*\)| \(for url [^)]*\)"
 )
 _SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/@\s]+(?=@)")
 

@@ -127,6 +127,16 @@ class EmbeddedServer:
         """Whether the process runs."""
         return self.pid != 0
 
+    def listens(self) -> bool:
+        """Whether its port takes connections; one that is only slow to do so counts as well."""
+        try:
+            socket.create_connection((self._host, self._port), timeout=1.0).close()
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def url(self, user: str = engine_config.SERVICE_USER) -> str:
         """Address with credentials, for the service's own user or for the analyst.  A secret: never log it."""
         credentials = engine_config.load_or_create_credentials(self.data_dir)

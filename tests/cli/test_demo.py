@@ -31,14 +31,14 @@ def test_the_demos_json_holds_together(as_json: Said) -> None:
     """Scores are there, the worst answer is the wrong one, and SQL says the same as gRPC."""
     assert as_json.code == 0, as_json.err
     said = as_json.json
-    assert set(said) == {"endpoints", "judge", "results", "asked", "by_service", "worst", "seconds"}
+    assert set(said) >= {"endpoints", "judge", "results", "asked", "by_service", "worst", "seconds"}
     assert set(said["endpoints"]) == {"otlp_grpc", "otlp_http", "grpc", "clickhouse_http", "database"}
     assert said["judge"] == "openai/scripted"
     bot = next(row for row in said["by_service"] if row["service"] == "geography-bot")
     assert (bot["scored"], bot["correctness"]) == (4, 0.75)  # three right answers, one wrong on purpose
     assert len(said["by_service"]) > 3
     assert sum(row["scored"] for row in said["by_service"]) <= said["results"]
-    assert [(row["span"], row["verdict"], "Milan" in row["answer"]) for row in said["worst"]] == [
+    assert [(row["span"], row["verdict"], "Italy" in row["answer"]) for row in said["worst"]] == [
         ("chat table-1", "incorrect", True)
     ]
     assert (said["asked"]["metric"], said["asked"]["value"], said["asked"]["label"]) == ("correctness", 0.0, "incorrect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import urllib.request
 
 import pytest
 from running_installation import Installation, wait_until
@@ -64,3 +65,14 @@ def _takes_telemetry(place: Installation) -> bool:
     with load.running():
         load.wait_for_more(1)
     return True
+
+
+def test_a_clickhouse_whose_listener_was_stopped_is_started_again(shared: Installation) -> None:
+    """Whoever is on the machine may do that: the engine's own user has no password."""
+    pid = shared.pid_of("clickhouse")
+    address = shared.endpoints["clickhouse_http"]
+    stop = urllib.request.Request(f"http://{address}/?user=default", data=b"SYSTEM STOP LISTEN HTTP")
+    with urllib.request.urlopen(stop, timeout=30) as answer:
+        assert answer.status == 200
+    shared.wait_replaced("clickhouse", pid)
+    assert shared.query("SELECT 1 AS one") == [{"one": 1}]
