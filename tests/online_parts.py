@@ -26,7 +26,7 @@ from storage.model import Evaluation, Level
 from storage.ports import Completion, ResultFilter
 
 COMPLETION = Completion(grace_one_ms=20, grace_many_ms=40, idle_ms=200)
-PACE = Pace(poll_seconds=0.02, page_traces=7, lanes=4, chunk_targets=3, cursor_seconds=0.0, drain_seconds=5.0)
+PACE = Pace(poll_seconds=0.1, page_traces=7, lanes=4, chunk_targets=3, cursor_seconds=0.0, drain_seconds=5.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def command_environment(**settings: str) -> dict[str, str]:
     return kept | settings
 
 
-def assay(*arguments: str, cwd: Path, seconds: float = PATIENCE_SECONDS, **settings: str) -> Said:
+def assay(*arguments: str, cwd: Path, **settings: str) -> Said:
     """Run one command to its end."""
     done = subprocess.run(
         [ASSAY, *arguments],
@@ -68,7 +68,7 @@ def assay(*arguments: str, cwd: Path, seconds: float = PATIENCE_SECONDS, **setti
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)
@@ -213,9 +213,11 @@ class Installation:
 
 
 @contextmanager
-def installation(folder: Path, *, started: bool = True, **settings: str) -> Iterator[Installation]:
+def installation(
+    folder: Path, settings: Mapping[str, str] | None = None, *, started: bool = True
+) -> Iterator[Installation]:
     """An installation for the length of a block; afterwards none of its processes is left, whatever happened."""
-    made = Installation(folder=folder, settings=settings)
+    made = Installation(folder=folder, settings=settings or {})
     try:
         if started:
             made.start()

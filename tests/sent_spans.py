@@ -76,7 +76,7 @@ def stored_ids(place: Installation) -> set[tuple[str, str]]:
 def receiver(address: str) -> Iterator[TraceServiceStub]:
     """A stub over a connection of its own."""
     with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
-        yield TraceServiceStub(channel)
+        yield TraceServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
 def send(address: str, request: ExportTraceServiceRequest) -> None:
@@ -158,5 +158,7 @@ class Load:
 
 def retryable(error: Any) -> bool:
     """Whether the OTLP specification lets a client send the same request again."""
-    with_delay = any(key == "grpc-status-details-bin" and b"RetryInfo" in value for key, value in error.trailing_metadata() or ())
+    with_delay = any(
+        key == "grpc-status-details-bin" and b"RetryInfo" in value for key, value in error.trailing_metadata() or ()
+    )
     return error.code() in RETRYABLE or (error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and with_delay)

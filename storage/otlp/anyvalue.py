@@ -65,7 +65,7 @@ def text(value: Any) -> bytes:
     if kind == "bool_value":
         return b"true" if value.bool_value else b"false"
     if kind == "double_value":
-        return _double(value.double_value).encode()
+        return double(value.double_value)
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value)
     if kind in ("array_value", "kvlist_value"):
@@ -102,12 +102,13 @@ def _quoted(raw: bytes) -> str:
     return '"' + raw.decode("utf-8", "surrogateescape").translate(_ESCAPES) + '"'
 
 
-def _double(number: float) -> str:
+def double(number: float) -> bytes:
+    """A double as the bytes of its String."""
     if math.isnan(number):
-        return "NaN"
+        return b"NaN"
     if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    return _finite(number)
+        return b"Infinity" if number > 0 else b"-Infinity"
+    return _finite(number).encode()
 
 
 def _finite(number: float) -> str:

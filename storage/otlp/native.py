@@ -20,7 +20,7 @@ The state prefix of LowCardinality is UInt64 1, once and before the offsets of w
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
@@ -28,6 +28,7 @@ from storage.otlp.columns import Column
 
 _INTEGERS = {"UInt8": "B", "UInt32": "I", "UInt64": "Q", "DateTime64(9)": "Q"}
 _LOW_CARDINALITY_STATE = struct.pack("<Q", 1)
+_ONE_BYTE = tuple(bytes((number,)) for number in range(128))
 
 
 def block(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> bytes:
@@ -43,6 +44,8 @@ def block(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> bytes:
 
 def varint(number: int) -> bytes:
     """LEB128 of a number from 0."""
+    if number < 128:
+        return _ONE_BYTE[number]
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -70,7 +73,7 @@ def data(kind: str, values: Sequence[Any]) -> bytes:
     if kind == "FixedString(16)":
         return b"".join(values)
     if kind == "LowCardinality(String)":
-        return _low_cardinality(values)
+        return words([(values, 1)])
     if kind.startswith("Array("):
         return _offsets(values) + data(kind[len("Array(") : -1], list(chain.from_iterable(values)))
     if kind.startswith("Map("):
@@ -85,11 +88,22 @@ def _offsets(lists: Sequence[Sequence[Any]]) -> bytes:
     return struct.pack(f"<{len(lists)}Q", *accumulate(map(len, lists)))
 
 
-def _low_cardinality(values: Sequence[bytes]) -> bytes:
-    if not values:
+class _Places(dict[bytes, int]):
+    """Word -> its place in the dictionary, in the order in which words are asked for."""
+
+    def __missing__(self, word: bytes) -> int:
+        place = self[word] = len(self)
+        return place
+
+
+def words(runs: Iterable[tuple[Sequence[bytes], int]]) -> bytes:
+    """Values of LowCardinality(String): each run's, as many times as it says (from 1)."""
+    index = _Places()
+    places = [(list(map(index.__getitem__, run)), times) for run, times in runs]
+    if not index:
         return b""
-    index = {key: place for place, key in enumerate(dict.fromkeys(values))}
     width, letter = (0, "B") if len(index) <= 1 << 8 else (1, "H") if len(index) <= 1 << 16 else (2, "I")
     head = struct.pack("<QQ", 0x600 | width, len(index))
-    places = struct.pack(f"<Q{len(values)}{letter}", len(values), *map(index.__getitem__, values))
-    return b"".join((head, *map(string, index), places))
+    total = struct.pack("<Q", sum(len(run) * times for run, times in places))
+    packed = [struct.pack(f"<{len(run)}{letter}", *run) * times for run, times in places]
+    return b"".join((head, *map(string, index), total, *packed))

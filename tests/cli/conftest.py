@@ -17,7 +17,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("finds the processes of an installation in /proc, which this system does not have")
     folder = tmp_path_factory.mktemp("cli")
-    with scripted_judge() as judge, installation(folder, **judged_by(judge)) as place:
+    with scripted_judge() as judge, installation(folder, judged_by(judge)) as place:
         yield place
 
 

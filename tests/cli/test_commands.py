@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from running_installation import FREE_PORTS, Installation, assay
+from running_installation import ASSAY, FREE_PORTS, Installation, assay, command_environment
 
 Trace = tuple[str, list[str]]
 POLITENESS = """\
@@ -32,7 +33,24 @@ def test_help_lists_the_commands_in_groups(tmp_path: Path) -> None:
     said = assay("--help", cwd=tmp_path)
     assert said.code == 0
     words = said.out.split()
-    assert [name for name in ("up", "exporter", "evaluator", "migrate", "demo", "doctor", "sql", "show", "metric", "rule", "score", "explain") if name not in words] == []
+    assert [
+        name
+        for name in (
+            "up",
+            "exporter",
+            "evaluator",
+            "migrate",
+            "demo",
+            "doctor",
+            "sql",
+            "show",
+            "metric",
+            "rule",
+            "score",
+            "explain",
+        )
+        if name not in words
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +75,9 @@ def test_a_bad_setting_is_a_usage_error_for_every_command(tmp_path: Path) -> Non
         assert (said.code, said.out, said.err) == (2, "", sentence)
 
 
-@pytest.mark.parametrize("arguments", [["metric", "list"], ["sql", "SELECT 1"], ["doctor"], ["show", "trace", "0" * 31 + "1"]])
+@pytest.mark.parametrize(
+    "arguments", [["metric", "list"], ["sql", "SELECT 1"], ["doctor"], ["show", "trace", "0" * 31 + "1"]]
+)
 def test_where_nothing_runs_the_next_step_is_to_start_it(tmp_path: Path, arguments: list[str]) -> None:
     """Port 1 answers nobody."""
     said = assay(*arguments, "--json", cwd=tmp_path, ASSAY_GRPC="127.0.0.1:1")
@@ -154,7 +174,17 @@ def test_what_does_not_exist_is_named_with_where_to_look(running: Installation, 
 
 def test_a_rule_is_made_edited_switched_off_and_on_and_deleted(running: Installation, trace: Trace) -> None:
     """The whole life of a rule, each step in JSON."""
-    made = running.run("rule", "create", "life", "--metric", "response_length", "--filter", "service = 'nobody'", "--disabled", "--json")
+    made = running.run(
+        "rule",
+        "create",
+        "life",
+        "--metric",
+        "response_length",
+        "--filter",
+        "service = 'nobody'",
+        "--disabled",
+        "--json",
+    )
     assert made.code == 0
     (row,) = made.json
     assert {key: row[key] for key in ("name", "version", "level", "metrics", "filter", "sample_rate", "enabled")} == {
@@ -183,7 +213,9 @@ def test_a_bad_filter_is_shown_with_a_caret_at_the_place(running: Installation) 
         "      AND secret = 1",
         "          ^",
     ]
-    injection = running.run("rule", "create", "bad", "--metric", "correctness", "--filter", "1); DROP TABLE spans; --", "--json")
+    injection = running.run(
+        "rule", "create", "bad", "--metric", "correctness", "--filter", "1); DROP TABLE spans; --", "--json"
+    )
     assert injection.code == 1
     assert injection.json["next"].splitlines()[-1].endswith("^")
 
@@ -192,15 +224,23 @@ def test_a_metric_is_made_of_a_file_edited_and_deleted(running: Installation, tm
     """Metrics are files; an edit names the version that it was made from."""
     made = running.run("metric", "create", "-f", _metric_file(tmp_path, "politeness"), "--json")
     assert (made.code, made.json["name"], made.json["version"], made.json["builtin"]) == (0, "politeness", 1, False)
-    edited = running.run("metric", "update", "-f", _metric_file(tmp_path, "politeness", "Is it kind?"), "--base-version", "1", "--json")
+    edited = running.run(
+        "metric", "update", "-f", _metric_file(tmp_path, "politeness", "Is it kind?"), "--base-version", "1", "--json"
+    )
     assert (edited.code, edited.json["version"]) == (0, 2)
-    stale = running.run("metric", "update", "-f", _metric_file(tmp_path, "politeness", "Is it rude?"), "--base-version", "1", "--json")
+    stale = running.run(
+        "metric", "update", "-f", _metric_file(tmp_path, "politeness", "Is it rude?"), "--base-version", "1", "--json"
+    )
     assert (stale.code, stale.json["next"]) == (1, "read it again and repeat the edit")
     versions = running.run("metric", "versions", "politeness", "--json")
     assert (versions.code, [row["version"] for row in versions.json]) == (0, [2, 1])
     names = {row["name"] for row in running.run("metric", "list", "--json").json}
     assert {"correctness", "response_length", "politeness"} <= names
-    assert running.run("metric", "get", "politeness", "--version", "1", "--json").json["prompt"].startswith("Is the answer polite?")
+    assert (
+        running.run("metric", "get", "politeness", "--version", "1", "--json")
+        .json["prompt"]
+        .startswith("Is the answer polite?")
+    )
     assert running.run("metric", "delete", "politeness", "--json").json == {"deleted": "politeness"}
     assert running.run("metric", "delete", "correctness").code == 1
 
@@ -226,10 +266,6 @@ def test_migrate_says_that_nothing_is_to_do(running: Installation) -> None:
 @pytest.mark.parametrize("role", ["exporter", "evaluator"])
 def test_a_role_runs_by_itself_beside_a_clickhouse_that_is_there(running: Installation, role: str) -> None:
     """One JSON line when it is ready; SIGTERM ends it cleanly."""
-    import subprocess
-
-    from running_installation import ASSAY, command_environment
-
     ports = {"exporter": FREE_PORTS[:4], "evaluator": FREE_PORTS[4:6]}[role]
     with subprocess.Popen(
         [ASSAY, role, "--data-dir", str(running.data_dir), *ports],

@@ -37,7 +37,9 @@ def test_dead_parts_are_named_with_what_to_do_and_the_rest_is_still_checked(tmp_
         place.kill("clickhouse")
         said = place.run("doctor", "--json")
         assert said.code == 1
-        assert [(row["check"], row["state"], row["next"] != "") for row in said.json] == [("ClickHouse", "failed", True)]
+        assert [(row["check"], row["state"], row["next"] != "") for row in said.json] == [
+            ("ClickHouse", "failed", True)
+        ]
         for_people = place.run("doctor")
         assert for_people.code == 1
         assert for_people.err == "assay: something is wrong; see above\n"

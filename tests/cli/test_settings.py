@@ -14,7 +14,10 @@ from assay.settings import InvalidSetting, Settings, load
     [
         ("grpc =", "{file} is not TOML: Invalid value (at end of document)"),
         ("grpc = 'nowhere'", "ASSAY_GRPC must be host:port (port 0 = any free one), got 'nowhere'"),
-        ("otlp_grpc = '127.0.0.1:99999'", "ASSAY_OTLP_GRPC must be host:port (port 0 = any free one), got '127.0.0.1:99999'"),
+        (
+            "otlp_grpc = '127.0.0.1:99999'",
+            "ASSAY_OTLP_GRPC must be host:port (port 0 = any free one), got '127.0.0.1:99999'",
+        ),
         ("min_free_disk_mb = 'much'", "ASSAY_MIN_FREE_DISK_MB must be a whole number, got 'much'"),
         ("min_free_disk_mb = -1", "ASSAY_MIN_FREE_DISK_MB must be 0 or more, got -1"),
         ("trace_idle_seconds = 'long'", "ASSAY_TRACE_IDLE_SECONDS must be a number, got 'long'"),
@@ -24,14 +27,17 @@ from assay.settings import InvalidSetting, Settings, load
         ("log_level = 'loud'", "ASSAY_LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
         ("insecure = 'perhaps'", "ASSAY_INSECURE must be true or false, got 'perhaps'"),
         ("database = 'a-b'", "ASSAY_DATABASE must be letters, digits and _, got 'a-b'"),
-        ("clickhouse_url = 'user:secret@localhost'", "ASSAY_CLICKHOUSE_URL must be http(s)://user:password@host:port/database"),
+        (
+            "clickhouse_url = 'user:secret@localhost'",
+            "ASSAY_CLICKHOUSE_URL must be http(s)://user:password@host:port/database",
+        ),
         (
             "clickhouse_http = '0.0.0.0:8123'",
-            "ASSAY_CLICKHOUSE_HTTP=0.0.0.0:8123 is not on loopback, and the embedded ClickHouse listens nowhere else: use "
-            "127.0.0.1, or run a server of your own and set ASSAY_CLICKHOUSE_URL",
+            "ASSAY_CLICKHOUSE_HTTP=0.0.0.0:8123 is not on loopback, and the embedded ClickHouse listens nowhere else: "
+            "use 127.0.0.1, or run a server of your own and set ASSAY_CLICKHOUSE_URL",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_setting_is_named_with_what_to_write(tmp_path: Path, written: str, sentence: str) -> None:
     """The name is the one of the environment variable, which the documentation uses."""
     file = tmp_path / "assay.toml"
@@ -48,8 +54,8 @@ def test_a_listener_beyond_this_machine_needs_the_switch(name: str, host: str) -
     with pytest.raises(InvalidSetting) as refused:
         load({name: f"{host}:1"}, environment={})
     assert str(refused.value) == (
-        f"ASSAY_{name.upper()}={host}:1 would let everybody in who can reach this machine, and there are no keys yet: use "
-        "127.0.0.1, or add --insecure on a network that you trust"
+        f"ASSAY_{name.upper()}={host}:1 would let everybody in who can reach this machine, and there are no keys yet: "
+        "use 127.0.0.1, or add --insecure on a network that you trust"
     )
     assert getattr(load({name: f"{host}:1", "insecure": True}, environment={}), name) == f"{host}:1"
 

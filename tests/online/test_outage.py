@@ -26,7 +26,7 @@ async def test_a_killed_and_restarted_store_loses_and_doubles_nothing(tmp_path: 
             async with online(database) as parts:
                 release = _held(parts)
                 await parts.rules.create(a_rule("judged", metrics=("correctness", "response_length")))
-                before = [a_chat() for _ in range(30)]
+                before = [a_chat() for _ in range(20)]
                 await store(database, *before)
                 async with at_work(parts):
                     await until(lambda: _in_flight(parts))
@@ -36,7 +36,7 @@ async def test_a_killed_and_restarted_store_loses_and_doubles_nothing(tmp_path: 
                     server.start()
                     after = [a_chat() for _ in range(5)]
                     await until(lambda: _stored(database, after))
-                    await parts.until_results(2 * 35)
+                    await parts.until_results(2 * 25)
                     await parts.until_looked("judged")
                 found = await parts.scored()
                 assert {key[:2] for key in found} == {

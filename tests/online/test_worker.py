@@ -16,7 +16,9 @@ from storing import SentSpan, a_chat, located, store, until
 
 from evaluator.judges.scripted import by_rule
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.leases import LeaseKeeper
 from storage.clickhouse.client import Database
+from storage.clickhouse.queue import ClickHouseLeases
 from storage.model import Failure, Level, MetricKind, OutputType, Purpose, Score
 from storage.ports import Decision, ResultFilter
 
@@ -36,10 +38,10 @@ def once(*spans: SentSpan) -> set[tuple[str, str]]:
 
 
 async def test_every_span_is_scored_once_over_polls_and_restarts(parts: Online) -> None:
-    """Three workers one after the other, 59 spans in pages of seven traces: each span once, by id, by row, by cost."""
+    """Three workers one after the other, 30 spans in pages of seven traces: each span once, by id, by row, by cost."""
     await parts.rules.create(a_rule("judged", metrics=("correctness", "response_length")))
     spans: list[SentSpan] = []
-    for place in range(30):
+    for place in range(15):
         root = a_chat()
         spans += [root, *(a_chat(trace_id=root.trace_id, parent=root.span_id) for _ in range(place % 3))]
     third = len(spans) // 3
@@ -202,6 +204,46 @@ async def test_a_standby_takes_over_and_nothing_is_lost_or_doubled(parts: Online
     assert attempts == [{"n": 2, "d": "scored"}]
 
 
+class _Counting(LeaseKeeper):
+    """Counts how often a worker found out that it owns nothing."""
+
+    refused = 0
+
+    def owned(self, name: str) -> list[int]:
+        """As every keeper."""
+        found = super().owned(name)
+        self.refused += not found
+        return found
+
+
+async def test_a_lease_that_runs_out_does_not_cancel_what_waits(parts: Online) -> None:
+    """As while the store is away for long: the work in the lanes is not given up as if its rule were disabled."""
+    release = asyncio.Event()
+
+    async def when_released(judge: Any, request: Any, asked: Any) -> Any:
+        await release.wait()
+        return await by_rule(judge, request, asked)
+
+    parts.scoring.judge.always(when_released)
+    await parts.rules.create(a_rule("judged", metrics=("correctness",)))
+    spans = [a_chat() for _ in range(4)]
+    await store(parts.database, *spans)
+    leases, stop = _Counting(ClickHouseLeases(parts.database), ttl_seconds=2.0), asyncio.Event()
+    await leases.renew()  # and never again
+    async with asyncio.TaskGroup() as group:
+        worker = parts.worker(leases, replace(PACE, lanes=1, chunk_targets=1))
+        group.create_task(worker.run(stop))
+        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 20)
+
+        async def polled_without_lease() -> bool:
+            return worker.looked_until_ms("judged") > 0 and leases.refused >= 3
+
+        await until(polled_without_lease)
+        release.set()
+        stop.set()
+    assert Counter(key[1] for key in await parts.scored()) == Counter(span.ref.key for span in spans)
+
+
 async def test_work_that_killed_its_workers_is_set_aside(parts: Online) -> None:
     """The third death is the last; others of the same rule go on."""
     await parts.rules.create(a_rule())
@@ -307,13 +349,16 @@ async def test_a_result_that_the_store_refuses_ends_as_a_failure(parts: Online) 
     await parts.database.execute("ALTER TABLE evaluations ADD CONSTRAINT nothing_any_more CHECK MetricName = ''")
     span = a_chat()
     await store(parts.database, span)
-    async with at_work(parts):
 
-        async def recorded() -> bool:
-            entries = await parts.queue.decisions_of("all", span.ref)
-            return [entry.decision for entry, _ in entries] == ["failed"]
+    async def recorded() -> bool:
+        entries = await parts.queue.decisions_of("all", span.ref)
+        return [entry.decision for entry, _ in entries] == ["failed"]
 
-        await until(recorded)
+    try:
+        async with at_work(parts):
+            await until(recorded)
+    finally:
+        await parts.database.execute("ALTER TABLE evaluations DROP CONSTRAINT nothing_any_more")
     ((entry, _),) = await parts.queue.decisions_of("all", span.ref)
     assert entry.reason.startswith("NOT_STORED: ")
     assert "nothing_any_more" in entry.reason

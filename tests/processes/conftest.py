@@ -1,4 +1,4 @@
-"""Installations that the tests of one module share.  A test may kill parts of one, and waits until they are back."""
+"""Installations that tests share, and installations of their own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def _with_proc() -> None:
         pytest.skip("finds the processes of an installation in /proc, which this system does not have")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One `assay up` for a whole module."""
+    """One `assay up` for every test that leaves its processes alone."""
     with installation(tmp_path_factory.mktemp("installation")) as place:
         yield place
 

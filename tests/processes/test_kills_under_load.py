@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import random
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
-from running_installation import Installation, wait_until
+from running_installation import Installation, installation, wait_until
 from sent_spans import Load, stored_ids
 
 PORTS = ("otlp_grpc", "otlp_http", "grpc", "clickhouse_http", "clickhouse_url", "analyst_url")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One `assay up` whose parts are killed.  Every test waits until they are back."""
+    with installation(tmp_path_factory.mktemp("killed")) as place:
+        yield place
 
 
 def _kill_repeatedly(place: Installation, roles: list[str], load: Load) -> None:
@@ -29,35 +37,35 @@ def _kill_repeatedly(place: Installation, roles: list[str], load: Load) -> None:
 
 
 @pytest.mark.parametrize("role", ["exporter", "evaluator", "clickhouse"])
-def test_what_was_acknowledged_survives_kill_9_under_load(shared: Installation, role: str) -> None:
+def test_what_was_acknowledged_survives_kill_9_under_load(killed: Installation, role: str) -> None:
     """No acknowledgement comes before the rows are in ClickHouse; clients send the rest again."""
-    load = Load(address=shared.endpoints["otlp_grpc"], seed=20 + len(role))
-    _kill_repeatedly(shared, [role, role], load)
+    load = Load(address=killed.endpoints["otlp_grpc"], seed=20 + len(role))
+    _kill_repeatedly(killed, [role, role], load)
     if role == "evaluator":  # ingest does not know it
         assert load.refused == []
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(3))
-def test_what_was_acknowledged_survives_many_kills_of_everything(shared: Installation, seed: int) -> None:
+def test_what_was_acknowledged_survives_many_kills_of_everything(killed: Installation, seed: int) -> None:
     """The long version: 30 kills in a random order, under a heavier load."""
     numbers = random.Random(seed)
     roles = [numbers.choice(["exporter", "evaluator", "clickhouse"]) for _ in range(30)]
-    _kill_repeatedly(shared, roles, Load(address=shared.endpoints["otlp_grpc"], seed=seed, clients=8, spans=50))
+    _kill_repeatedly(killed, roles, Load(address=killed.endpoints["otlp_grpc"], seed=seed, clients=8, spans=50))
 
 
-def test_while_clickhouse_is_down_clients_get_retryable_errors_that_say_so(shared: Installation) -> None:
+def test_while_clickhouse_is_down_clients_get_retryable_errors_that_say_so(killed: Installation) -> None:
     """The supervisor is frozen meanwhile, so that nothing comes back before it was looked at."""
-    load = Load(address=shared.endpoints["otlp_grpc"], seed=4)
-    with load.running(), shared.frozen("up"):
+    load = Load(address=killed.endpoints["otlp_grpc"], seed=4)
+    with load.running(), killed.frozen("up"):
         load.wait_for_more(1)
-        shared.kill("clickhouse")
+        killed.kill("clickhouse")
         load.wait_for_refusal(load.clients)
     assert load.broken == []
     assert {text.partition(":")[0] for _, text in load.refused} == {"ClickHouse is not available"}
     assert {code.name for code, _ in load.refused} == {"UNAVAILABLE"}
-    wait_until("telemetry to be taken again", lambda: _takes_telemetry(shared))
-    assert load.acknowledged - stored_ids(shared) == set()
+    wait_until("telemetry to be taken again", lambda: _takes_telemetry(killed))
+    assert load.acknowledged - stored_ids(killed) == set()
 
 
 def _takes_telemetry(place: Installation) -> bool:
@@ -67,12 +75,12 @@ def _takes_telemetry(place: Installation) -> bool:
     return True
 
 
-def test_a_clickhouse_whose_listener_was_stopped_is_started_again(shared: Installation) -> None:
+def test_a_clickhouse_whose_listener_was_stopped_is_started_again(killed: Installation) -> None:
     """Whoever is on the machine may do that: the engine's own user has no password."""
-    pid = shared.pid_of("clickhouse")
-    address = shared.endpoints["clickhouse_http"]
+    pid = killed.pid_of("clickhouse")
+    address = killed.endpoints["clickhouse_http"]
     stop = urllib.request.Request(f"http://{address}/?user=default", data=b"SYSTEM STOP LISTEN HTTP")
     with urllib.request.urlopen(stop, timeout=30) as answer:
         assert answer.status == 200
-    shared.wait_replaced("clickhouse", pid)
-    assert shared.query("SELECT 1 AS one") == [{"one": 1}]
+    killed.wait_replaced("clickhouse", pid)
+    assert killed.query("SELECT 1 AS one") == [{"one": 1}]

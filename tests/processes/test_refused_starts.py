@@ -47,7 +47,6 @@ def test_a_second_up_on_a_directory_names_the_pid_and_leaves_the_first_alone(
 @pytest.mark.parametrize(
     ("flag", "setting"),
     [
-        ("--otlp-grpc", "ASSAY_OTLP_GRPC"),
         ("--otlp-http", "ASSAY_OTLP_HTTP"),
         ("--grpc", "ASSAY_GRPC"),
         ("--clickhouse-http", "ASSAY_CLICKHOUSE_HTTP"),
@@ -97,9 +96,3 @@ def test_settings_that_are_not_acceptable_are_a_usage_error_before_anything_star
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith(f"assay: {names}")
     assert not (tmp_path / ".assay").exists()
-
-
-def test_listening_beyond_the_machine_works_when_it_is_asked_for(fresh: Installation) -> None:
-    """--insecure is the switch that the refusal names."""
-    fresh.arguments = (*FREE_PORTS, "--otlp-http", "0.0.0.0:0", "--insecure")
-    assert fresh.start()["otlp_http"].startswith("0.0.0.0:")

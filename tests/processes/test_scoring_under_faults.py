@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,14 @@ METRICS = ("correctness", "response_length")
 
 @contextmanager
 def _judged(folder: Path, *, latency_seconds: float = 0.0) -> Iterator[tuple[Installation, ScriptedJudge]]:
-    with scripted_judge(latency_seconds=latency_seconds) as judge, installation(folder, **judged_by(judge)) as place:
+    with scripted_judge(latency_seconds=latency_seconds) as judge, installation(folder, judged_by(judge)) as place:
         with Client(place.endpoints["grpc"]) as client:
             client.create_rule(RuleDefinition(name="all", level=Level.SPAN, metrics=METRICS, filter="kind = 'llm'"))
         yield place, judge
+
+
+def _asked(judge: ScriptedJudge, count: int) -> bool:
+    return len(judge.requests) >= count
 
 
 def _send_traces(place: Installation, *, seed: int, traces: int, spans: int) -> set[tuple[str, str]]:
@@ -52,13 +57,15 @@ def _kill_while_scoring(folder: Path, *, kills: int, seed: int) -> None:
         in_flight = 0
         for _ in range(kills):
             wanted = len(judge.requests) + numbers.randrange(1, 20)
-            wait_until("the rule to score", lambda wanted=wanted: len(judge.requests) >= wanted)
+            wait_until("the rule to score", partial(_asked, judge, wanted))
             pid = place.kill("evaluator")
             in_flight += judge.most_in_flight
             place.wait_replaced("evaluator", pid)
         every = sorted((each, metric) for each in sent for metric in METRICS)
         wait_until("every span to have its results", lambda: _results(place) == every or None)
-        statuses = place.query("SELECT toString(Status) AS status, count() AS n FROM evaluations_current FINAL GROUP BY 1")
+        statuses = place.query(
+            "SELECT toString(Status) AS status, count() AS n FROM evaluations_current FINAL GROUP BY 1"
+        )
         assert statuses == [{"status": "success", "n": len(every)}]
         assert len(sent) <= len(judge.requests) <= len(sent) + in_flight
 
@@ -94,11 +101,10 @@ def test_a_judge_that_is_down_shows_as_failed_on_the_span_and_never_as_a_zero(tm
 
 
 def _written_back(place: Installation, count: int) -> list[dict[str, object]] | None:
-    rows = place.query(
-        f"SELECT TraceId, SpanId, EvaluationAttributes AS attributes FROM spans "
-        f"WHERE EvaluationAttributes['{PREFIX}.status'] IS NOT NULL AND EvaluationAttributes['gen_ai.evaluation.response_length.score.value'] IS NOT NULL",
-        user="analyst_url",
-    )
+    length = "EvaluationAttributes['gen_ai.evaluation.response_length.score.value']"
+    sql = f"""SELECT TraceId, SpanId, EvaluationAttributes AS attributes FROM spans
+              WHERE EvaluationAttributes['{PREFIX}.status'] IS NOT NULL AND {length} IS NOT NULL"""
+    rows = place.query(sql, user="analyst_url")
     return rows if len(rows) == count else None
 
 

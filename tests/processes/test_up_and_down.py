@@ -6,17 +6,11 @@ import json
 import random
 import signal
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from running_installation import Installation, wait_until, without_passwords
 from sent_spans import chat_spans, ids_of, send, stored_ids
-
-STOPS: dict[str, Callable[[Installation], int]] = {
-    "SIGTERM": lambda place: place.stop(signal.SIGTERM),
-    "Ctrl-C": lambda place: place.ctrl_c(),
-}
 
 
 def _mode(path: Path) -> int:
@@ -47,7 +41,9 @@ def test_up_prints_one_json_line_and_writes_the_same_to_endpoints_json(shared: I
     assert {pids["up"], *pids["exporters"], pids["evaluator"], pids["clickhouse"]} == shared.left()
 
 
-@pytest.mark.parametrize("name", ["endpoints.json", "credentials.json", "secret", "engine/config.xml", "engine/users.xml"])
+@pytest.mark.parametrize(
+    "name", ["endpoints.json", "credentials.json", "secret", "engine/config.xml", "engine/users.xml"]
+)
 def test_what_holds_a_secret_is_readable_by_its_owner_only(shared: Installation, name: str) -> None:
     """Passwords and the fence's secret are nobody else's business."""
     assert _mode(shared.data_dir / name) == 0o600
@@ -61,18 +57,19 @@ def test_no_password_is_on_a_command_line_or_in_the_log(shared: Installation) ->
     assert [word for word in passwords if word in "".join(lines) + shared.log] == []
 
 
-@pytest.mark.parametrize("how", STOPS)
-def test_a_stop_ends_every_process_and_what_was_acknowledged_survives_it(fresh: Installation, how: str) -> None:
-    """SIGTERM from a supervisor and Ctrl-C from a terminal mean the same."""
-    sent = chat_spans(random.Random(how), 3)
-    found = fresh.start()
-    send(found["otlp_grpc"], sent)
-    assert STOPS[how](fresh) == 0
-    assert fresh.left() == set()
-    assert not (fresh.data_dir / "endpoints.json").exists()
-    assert "Traceback" not in fresh.log
+def test_sigterm_and_ctrl_c_end_every_process_and_what_was_acknowledged_survives_them(fresh: Installation) -> None:
+    """A supervisor's way and a terminal's way mean the same."""
+    sent = chat_spans(random.Random(15), 3)
+    send(fresh.start()["otlp_grpc"], sent)
+    assert (fresh.stop(signal.SIGTERM), fresh.left(), _announced(fresh)) == (0, set(), False)
     fresh.start()
     assert stored_ids(fresh) == set(ids_of(sent))
+    assert (fresh.ctrl_c(), fresh.left(), _announced(fresh)) == (0, set(), False)
+    assert "Traceback" not in fresh.log
+
+
+def _announced(place: Installation) -> bool:
+    return (place.data_dir / "endpoints.json").exists()
 
 
 def test_kill_9_of_up_ends_every_process_and_the_directory_can_be_used_at_once(fresh: Installation) -> None:

@@ -45,6 +45,13 @@ async def nothing(new_url: str) -> AsyncIterator[Database]:
         await database.execute(f"DROP DATABASE IF EXISTS `{database.name}` SYNC", in_database=False)
 
 
+@pytest.fixture
+async def scratch(nothing: Database) -> Database:
+    """A migrated database that a test may spoil."""
+    await migrate(nothing)
+    return nothing
+
+
 async def recorded(database: Database) -> list[tuple[int, str, str]]:
     """The record table."""
     rows = await database.query("SELECT Number, Name, Checksum FROM schema_migrations ORDER BY Number")
@@ -75,37 +82,37 @@ async def test_a_check_says_what_is_missing_and_changes_nothing(nothing: Databas
         await nothing.query("SELECT 1")
 
 
-async def test_a_check_of_a_half_migrated_database_lists_the_rest(fresh_database: Database) -> None:
+async def test_a_check_of_a_half_migrated_database_lists_the_rest(scratch: Database) -> None:
     """What an older program left is what the newer one must still apply."""
-    await fresh_database.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
-    assert await check(fresh_database) == shipped()[30:]
+    await scratch.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
+    assert await check(scratch) == shipped()[30:]
     with pytest.raises(SchemaError, match=r"lacks \d+ migrations \(first: 0031_metrics\): run `assay migrate`"):
-        await check_schema(fresh_database)
-    assert await migrate(fresh_database) == shipped()[30:]
-    assert await check(fresh_database) == []
+        await check_schema(scratch)
+    assert await migrate(scratch) == shipped()[30:]
+    assert await check(scratch) == []
 
 
-async def test_an_edited_migration_is_refused(fresh_database: Database) -> None:
+async def test_an_edited_migration_is_refused(scratch: Database) -> None:
     """A checksum that differs means that the schema is not what the program thinks."""
     edited = [(2, "otel_logs", "f" * 32)]
-    await fresh_database.insert_rows("schema_migrations", ("Number", "Name", "Checksum"), edited)
+    await scratch.insert_rows("schema_migrations", ("Number", "Name", "Checksum"), edited)
     with pytest.raises(SchemaError, match="migration 0002_otel_logs was edited after it was applied"):
-        await migrate(fresh_database)
+        await migrate(scratch)
 
 
-async def test_a_database_of_a_newer_program_is_refused(fresh_database: Database) -> None:
+async def test_a_database_of_a_newer_program_is_refused(scratch: Database) -> None:
     """A downgrade would write rows that the newer schema does not expect."""
     newer = [(len(shipped()) + 1, "from_the_future", "0" * 32)]
-    await fresh_database.insert_rows("schema_migrations", ("Number", "Name", "Checksum"), newer)
+    await scratch.insert_rows("schema_migrations", ("Number", "Name", "Checksum"), newer)
     with pytest.raises(SchemaError, match=r"from_the_future.*newer Assay.*Upgrade this program"):
-        await migrate(fresh_database)
+        await migrate(scratch)
 
 
-async def test_a_gap_in_the_record_is_refused(fresh_database: Database) -> None:
+async def test_a_gap_in_the_record_is_refused(scratch: Database) -> None:
     """A record that lacks number 7 was tampered with; guessing could apply it to a schema that has moved on."""
-    await fresh_database.execute("ALTER TABLE schema_migrations DELETE WHERE Number = 7 SETTINGS mutations_sync = 1")
+    await scratch.execute("ALTER TABLE schema_migrations DELETE WHERE Number = 7 SETTINGS mutations_sync = 1")
     with pytest.raises(SchemaError, match=r"lacks a record of migrations \[7\]"):
-        await migrate(fresh_database)
+        await migrate(scratch)
 
 
 def test_migrations_that_the_program_lost_are_refused() -> None:
@@ -133,31 +140,31 @@ async def test_two_processes_at_once_both_succeed_and_each_file_is_applied_once(
     assert await counts(nothing) == {"shard_leases": 18, "control_claims": 64}
 
 
-async def test_a_crash_between_a_statement_and_its_record_is_repaired(fresh_database: Database) -> None:
+async def test_a_crash_between_a_statement_and_its_record_is_repaired(scratch: Database) -> None:
     """Every statement may run again: the schema and the seeds are the same afterwards."""
-    await fresh_database.execute("TRUNCATE TABLE schema_migrations")
-    assert await migrate(fresh_database) == shipped()
-    assert await counts(fresh_database) == {"shard_leases": 18, "control_claims": 64}
-    assert await check(fresh_database) == []
+    await scratch.execute("TRUNCATE TABLE schema_migrations")
+    assert await migrate(scratch) == shipped()
+    assert await counts(scratch) == {"shard_leases": 18, "control_claims": 64}
+    assert await check(scratch) == []
 
 
-async def test_the_lock_of_a_dead_process_is_taken_over(fresh_database: Database) -> None:
+async def test_the_lock_of_a_dead_process_is_taken_over(scratch: Database) -> None:
     """A lock older than a minute has no holder any more."""
-    await fresh_database.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
-    await fresh_database.execute("CREATE TABLE schema_migrations_lock (At DateTime) ENGINE = Memory")
-    assert await migrate(fresh_database, lock_seconds=1) == shipped()[30:]
-    rows = await fresh_database.query("EXISTS TABLE schema_migrations_lock")
+    await scratch.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
+    await scratch.execute("CREATE TABLE schema_migrations_lock (At DateTime) ENGINE = Memory")
+    assert await migrate(scratch, lock_seconds=1) == shipped()[30:]
+    rows = await scratch.query("EXISTS TABLE schema_migrations_lock")
     assert rows == [{"result": 0}]
 
 
-async def test_a_living_lock_is_waited_for_and_then_reported(fresh_database: Database) -> None:
+async def test_a_living_lock_is_waited_for_and_then_reported(scratch: Database) -> None:
     """While somebody else migrates nothing is applied, and the wait ends with what to do."""
-    await fresh_database.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
-    await fresh_database.execute("CREATE TABLE schema_migrations_lock (At DateTime) ENGINE = Memory")
+    await scratch.execute("ALTER TABLE schema_migrations DELETE WHERE Number > 30 SETTINGS mutations_sync = 1")
+    await scratch.execute("CREATE TABLE schema_migrations_lock (At DateTime) ENGINE = Memory")
     with pytest.raises(SchemaError, match="drop the table schema_migrations_lock"):
-        await migrate(fresh_database, lock_seconds=3600, patience_seconds=0.5)
-    assert len(await recorded(fresh_database)) == 30
-    await fresh_database.execute("DROP TABLE schema_migrations_lock")
+        await migrate(scratch, lock_seconds=3600, patience_seconds=0.5)
+    assert len(await recorded(scratch)) == 30
+    await scratch.execute("DROP TABLE schema_migrations_lock")
 
 
 def test_files_are_numbered_without_gaps() -> None:
@@ -168,12 +175,13 @@ def test_files_are_numbered_without_gaps() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_is_one_statement_that_may_be_repeated(path: Path) -> None:
-    """CREATE … IF NOT EXISTS, or an INSERT that leaves out what is there; no second statement after a semicolon."""
+    """CREATE … IF NOT EXISTS, a MODIFY, or an INSERT that leaves out what is there; no second one after a semicolon."""
     code = re.sub(r"--[^\n]*", "", path.read_text()).strip()
     assert ";" not in re.sub(r"'(?:[^'\\]|\\.)*'", "", code)
     creates = re.match(r"CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)", code)
     seeds = re.match(r"INSERT INTO (\w+) SELECT", code)
-    assert creates or seeds
+    changes = re.match(r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|ADD (?:COLUMN|INDEX) IF NOT EXISTS) )", code)
+    assert creates or seeds or changes
     if creates:
         assert creates[2] in path.stem
     if seeds:
@@ -189,23 +197,21 @@ def test_a_materialized_view_writes_with_the_rights_of_its_owner(each: Migration
     )
 
 
-async def test_a_writer_with_insert_on_the_two_tables_fills_the_rollups(
-    fresh_database: Database, fresh_database_url: str
-) -> None:
+async def test_a_writer_with_insert_on_the_two_tables_fills_the_rollups(scratch: Database, new_url: str) -> None:
     """With a user of its own, where the server lets one be made (the embedded one reads its users from a file)."""
     user = f"foreign_{uuid.uuid4().hex[:8]}"
     try:
-        await fresh_database.execute(f"CREATE USER {user} IDENTIFIED BY 'Foreign-1234'")
+        await scratch.execute(f"CREATE USER {user} IDENTIFIED BY 'Foreign-1234'")
     except Rejected as error:
         if code_of(error) != 514:
             raise
         pytest.skip("this server's users are a file")
-    await fresh_database.execute(f"GRANT INSERT ON otel_traces TO {user}")
-    own = urlsplit(fresh_database_url)
+    await scratch.execute(f"GRANT INSERT ON otel_traces TO {user}")
+    own = urlsplit(new_url)
     url = urlunsplit(own._replace(netloc=f"{user}:Foreign-1234@{own.hostname}:{own.port}"))
     async with Database(url) as foreign:
         row = (1, "a" * 32, "b" * 16)
         await foreign.insert_rows("otel_traces", ("Timestamp", "TraceId", "SpanId"), [row])
-    found = await fresh_database.query("SELECT TraceId, Spans FROM traces")
-    await fresh_database.execute(f"DROP USER {user}")
+    found = await scratch.query("SELECT TraceId, Spans FROM traces")
+    await scratch.execute(f"DROP USER {user}")
     assert found == [{"TraceId": "a" * 32, "Spans": 1}]
