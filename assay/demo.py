@@ -46,7 +46,7 @@ GROUP BY service ORDER BY correctness, service"""
 
 WORST = """\
 SELECT SpanName AS span, SpanAttributes['gen_ai.evaluation.correctness.score.label'] AS verdict,
-       substring(SpanAttributes['gen_ai.output.messages'], 1, 90) AS answer
+       substring(SpanAttributes['gen_ai.output.messages'], 1, 120) AS answer
 FROM spans
 WHERE ServiceName = 'geography-bot' AND EvaluationAttributes['gen_ai.evaluation.correctness.score.value'] = '0'
 LIMIT 3"""
@@ -134,7 +134,7 @@ def _walk(found: dict[str, Any], settings: Settings, say: _Voice, *, ready_secon
         rest = [result for result in results if result.value is None]
         scores = len(results) - len(rest)
         say(f"4. The rule made {len(results)} results: {scores} scores ({len(verdicts)} by the judge),")
-        say(f"   and {len(rest)} abstentions or failures, which are stored as such and never as 0: {_reasons(rest)}.")
+        say(f"   and {len(rest)} that could not be scored ({_reasons(rest)}): stored as that, never as 0.")
         first_score = min(result.insert_time for result in results if result.insert_time)
         asked = _ask(client, trace_ids[-1])
         say(f"5. Asked over gRPC: correctness of trace {trace_ids[-1][:8]}… = {asked.value} ({asked.label}).")
@@ -267,7 +267,8 @@ def _farewell(found: dict[str, Any], settings: Settings, say: _Voice, *, keep: b
         say("  it stays up        until Ctrl-C")
     else:
         say(f"  keep it running    .venv/bin/assay up{data}            (this data is still there)")
-    say("  point an app at it OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")
+    endpoint = found["otlp_http"] if keep else Settings().otlp_http
+    say(f"  point an app at it OTEL_EXPORTER_OTLP_ENDPOINT=http://{endpoint}")
     say(f'  query it           .venv/bin/assay sql "SELECT …"{data}, or any ClickHouse client with the analyst\'s')
     say(f"                     address, `analyst_url` in {settings.data_dir}/endpoints.json while it is up")
     say("  use a real judge   ASSAY_JUDGE_MODEL=openai/gpt-4o-mini OPENAI_API_KEY=… .venv/bin/assay up")

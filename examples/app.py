@@ -1,7 +1,7 @@
 """A small application that emits OpenTelemetry, and knows nothing of Assay.
 
-Its endpoint comes from the SDK's own variable, OTEL_EXPORTER_OTLP_ENDPOINT (OTLP/HTTP).  It answers four questions with a
-"model" that is a table; the last answer is wrong on purpose.  Prints the trace ids, one a line.
+Its endpoint comes from the SDK's own variable, OTEL_EXPORTER_OTLP_ENDPOINT (OTLP/HTTP).  It answers four questions with
+a "model" that is a table; the last answer is wrong on purpose.  Prints the trace ids, one a line.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Sends captured OTLP requests to an endpoint, with fresh ids and today's times: as often as you like.
 
-    python examples/replay.py 127.0.0.1:4317          over gRPC
-    python examples/replay.py http://127.0.0.1:4318   over HTTP
+python examples/replay.py 127.0.0.1:4317          over gRPC
+python examples/replay.py http://127.0.0.1:4318   over HTTP
 """
 
 import secrets

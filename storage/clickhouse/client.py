@@ -14,6 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from storage.clickhouse.engine_config import ANSWER_IN_MEMORY_BYTES
 from storage.errors import QueryRefused, Rejected, SchemaError, StorageError, Unavailable
 
 MINIMUM_VERSION = (26, 8)
@@ -34,7 +35,7 @@ _PREAMBLE = re.compile(
 )
 _SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/@\s]+(?=@)")
 
-SESSION_SETTINGS = {"session_timezone": "UTC"}
+SESSION_SETTINGS = {"session_timezone": "UTC", "http_response_buffer_size": ANSWER_IN_MEMORY_BYTES}
 
 
 @cache

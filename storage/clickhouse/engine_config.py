@@ -90,7 +90,10 @@ def _users(credentials: Credentials, database: str) -> str:
     # so `default` may do nothing but start the listener and sleep, from loopback.
     return f"""<clickhouse>
   <profiles>
-    <default/>
+    <default>
+      <max_memory_usage>100000000</max_memory_usage>
+      <max_concurrent_queries_for_user>3</max_concurrent_queries_for_user>
+    </default>
     <service>
       <session_timezone>UTC</session_timezone>
       <http_response_buffer_size>{ANSWER_IN_MEMORY_BYTES}</http_response_buffer_size>

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from storage.clickhouse.client import Database
+from storage.clickhouse.engine_config import MIN_FREE_BYTES
 from storage.errors import NotFound, Unavailable
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
 from storage.ports import TargetRecord, TelemetryTable
@@ -16,6 +17,7 @@ INSERT_SETTINGS: Mapping[str, object] = {
     "async_insert": 0,  # an answer means: the part is committed
     "max_partitions_per_insert_block": 0,  # a group of requests may span many days
     "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "min_free_disk_bytes_to_perform_insert": MIN_FREE_BYTES,  # nearer to the end it acknowledges what it cannot write
 }
 INSERT_SECONDS = 20.0
 """A frozen server must not hold the callers of a group for longer; the token makes a repetition harmless."""

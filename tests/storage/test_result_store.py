@@ -103,7 +103,7 @@ async def test_a_cost_that_is_unknown_does_not_come_back_as_nothing(results: Cli
 
 
 async def test_times_come_back_to_the_microsecond(results: ClickHouseResults) -> None:
-    """A float of seconds is off by one now and then; so are a few of these 500."""
+    """Five hundred random ones, starts to the millisecond."""
     sent = []
     for _ in range(500):
         time = datetime.fromtimestamp(RANDOM.randrange(1_700_000_000, 1_900_000_000), UTC)
