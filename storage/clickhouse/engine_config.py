@@ -90,10 +90,11 @@ def _users(credentials: Credentials, database: str) -> str:
     # so `default` may do nothing but start the listener and sleep, from loopback.
     return f"""<clickhouse>
   <profiles>
-    <default>
+    <default/>
+    <engine>
       <max_memory_usage>100000000</max_memory_usage>
       <max_concurrent_queries_for_user>3</max_concurrent_queries_for_user>
-    </default>
+    </engine>
     <service>
       <session_timezone>UTC</session_timezone>
       <http_response_buffer_size>{ANSWER_IN_MEMORY_BYTES}</http_response_buffer_size>
@@ -114,7 +115,7 @@ def _users(credentials: Credentials, database: str) -> str:
   <quotas><default/></quotas>
   <users>
     <default>
-      <password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
+      <password></password><networks><ip>127.0.0.1</ip></networks><profile>engine</profile><quota>default</quota>
       <grants><query>GRANT SYSTEM LISTEN ON *.*</query><query>GRANT SELECT ON system.numbers</query></grants>
     </default>
     <{SERVICE_USER}>
