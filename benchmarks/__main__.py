@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("start", "latency", "stages", "install")
+MODULES = ("start", "latency", "stages", "encode", "install")
 
 
 def main() -> None:

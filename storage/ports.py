@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from storage.model import Anchor, Document, Evaluation, Level, Status, StoredLog, StoredSpan, TargetRef
 
@@ -192,19 +192,22 @@ class Candidates:
     filter_parameters: Mapping[str, object]
 
 
+LedgerDecision: TypeAlias = Literal[
+    "started", "scored", "failed", "not_applicable", "not_computed", "cancelled", "poisoned"
+]
+"""Those values of the table's enum that are in use."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Why a target was, or is being, or was not scored by a rule, for one metric.  A row of `decisions`.
-
-    `decision` is a value of that table's enum: started, scored, failed, not_applicable, not_computed, cancelled, ….
-    """
+    """Why a target was, or is being, or was not scored by a rule, for one metric.  A row of `decisions`."""
 
     rule: str
     rule_version: int
     metric: str
     target: TargetRef
     watermark_ms: int
-    decision: str
+    decision: LedgerDecision
     reason: str = ""
     attempt: int = 1
     worker: str = ""

@@ -16,7 +16,8 @@ from evaluator.online.catalogue import Rules
 from evaluator.online.explain import Explainer
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
-from evaluator.online.worker import OnlineWorker, Pace
+from evaluator.online.work import Pace
+from evaluator.online.worker import OnlineWorker
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue

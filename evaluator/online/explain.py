@@ -11,7 +11,8 @@ from evaluator.errors import LevelMismatch, TargetNotFound
 from evaluator.online.explanation import Decision, Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
-from evaluator.online.worker import LOOKBACK, is_due, wanted
+from evaluator.online.work import is_due, wanted
+from evaluator.online.worker import LOOKBACK
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Evaluation, TargetRef
 from storage.ports import Candidates, Completion, Queue, ResultFilter, Results, TargetRecord, Telemetry, TraceProgress

@@ -11,22 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Protocol
 
 from evaluator.errors import EvaluatorError
-from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.lanes import Enabled, Lanes
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
+from evaluator.online.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
 from evaluator.scoring.plan import KnowsMetrics
-from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Rejected, StorageError, Unavailable
-from storage.model import Abstention, Evaluation, Failure, Level, Purpose, Score
-from storage.ports import Candidates, Completion, Decision, Queue, ReadyTrace, TargetRecord, Telemetry
+from storage.ports import Completion, Decision, LedgerDecision, Queue, ReadyTrace, TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -36,44 +33,6 @@ TAKE_OVER_SECONDS = 30.0
 """How often it is looked for work that a dead worker left behind; and at once when leases were taken."""
 MAX_ATTEMPTS = 3
 """Work that killed its worker this often is set aside."""
-
-
-class ListsRules(Protocol):
-    """The rules that score (`evaluator.online.catalogue.Rules`)."""
-
-    async def enabled(self) -> list[RuleDefinition]:
-        """Every enabled rule."""
-
-
-class ScoresRecords(Protocol):
-    """The entrance of rules to the scoring path (`evaluator.scoring.engine.Engine`)."""
-
-    async def score(
-        self, records: Sequence[TargetRecord], request: EvaluationRequest
-    ) -> list[Evaluation | StorageError]:
-        """One conclusion per (record, metric), records first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How the worker goes about it."""
-
-    poll_seconds: float = 1.0
-    page_traces: int = 500
-    lanes: int = 16
-    chunk_targets: int = 16
-    cursor_seconds: float = 5.0
-    drain_seconds: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chunk:
-    """Targets of one rule that are due for the same metrics."""
-
-    rule: RuleDefinition
-    metrics: tuple[str, ...]
-    records: tuple[TargetRecord, ...]
-    attempt: int = 1
 
 
 @dataclass(slots=True)
@@ -110,17 +69,15 @@ class OnlineWorker:
         self._metrics = metrics
         self._queue = queue
         self._telemetry = telemetry
-        self._scoring = scoring
         self._leases = leases
         self._completion = completion
         self._pace = pace or Pace()
         self._places: dict[str, _Place] = {}
-        self._enabled: frozenset[str] = frozenset()
-        self._enabled_at = 0.0
+        self._enabled = Enabled(rules, seconds=self._pace.poll_seconds)
+        self._lanes = Lanes(scoring=scoring, queue=queue, enabled=self._enabled, owner=leases.owner, pace=self._pace)
         self._shards = 0
         self._took_over_at = 0.0
         self._stop = asyncio.Event()
-        self._due: asyncio.Queue[_Chunk] = asyncio.Queue(maxsize=self._pace.lanes * 4)
 
     def looked_until_ms(self, rule: str) -> int:
         """Everything that was complete before this (server clock) is decided or in the lanes; 0 = not looked yet."""
@@ -133,12 +90,12 @@ class OnlineWorker:
         self._stop = stop
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
-                lanes = [group.create_task(self._lane()) for _ in range(self._pace.lanes)]
+                lanes = [group.create_task(self._lanes.run()) for _ in range(self._pace.lanes)]
                 polling = group.create_task(self._poll_forever())
                 await stop.wait()
                 deadline.reschedule(loop.time() + self._pace.drain_seconds)
                 await polling  # ends by itself: cancelled between `started` and the lanes, it would leave work behind
-                await self._due.join()
+                await self._lanes.join()
                 for lane in lanes:
                     lane.cancel()
         except TimeoutError:
@@ -164,7 +121,7 @@ class OnlineWorker:
         if not shards:  # standing by, or the store was away for long: what waits in the lanes is still ours to finish
             return
         rules = {rule.name: rule for rule in await self._rules.enabled()}
-        self._enabled, self._enabled_at = frozenset(rules), time.monotonic()
+        self._enabled.know(frozenset(rules))
         self._places = {name: place for name, place in self._places.items() if name in rules}
         if not rules:
             return
@@ -227,13 +184,6 @@ class OnlineWorker:
             await self._queue.move_cursor(name, place.cursor_ms)
             place.saved_at, place.moved = time.monotonic(), False
 
-    async def _still_enabled(self, name: str) -> bool:
-        """Asked before every chunk: a poll may wait long for free lanes, and disabling stops at once."""
-        if time.monotonic() - self._enabled_at >= self._pace.poll_seconds:
-            self._enabled_at = time.monotonic()
-            self._enabled = frozenset(rule.name for rule in await self._rules.enabled())
-        return name in self._enabled
-
     async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> bool:
         """Write `started` for what is due of a page, and hand it to the lanes; False = disabled meanwhile."""
         records = await self._queue.candidates(page, wanted(rule))
@@ -249,170 +199,60 @@ class OnlineWorker:
             if due:
                 chunks.setdefault(due, []).append(record)
         for names, due_records in chunks.items():
-            for start in range(0, len(due_records), self._pace.chunk_targets):
-                part = tuple(due_records[start : start + self._pace.chunk_targets])
-                if not await self._still_enabled(rule.name):
+            for part in self._parts(due_records):
+                if not await self._enabled.now(rule.name):
                     return False
-                await self._start(_Chunk(rule=rule, metrics=names, records=part))
+                await self._start(Chunk(rule=rule, metrics=names, records=part))
         return True
 
-    async def _start(self, chunk: _Chunk) -> None:
+    async def _start(self, chunk: Chunk) -> None:
         while True:
             if self._stop.is_set():
                 raise _Stopping
             try:
-                await self._queue.record(self._all(chunk, "started"))
+                await self._queue.record(entries(chunk, "started", worker=self._leases.owner))
                 break
             except Unavailable as error:  # perhaps it was stored all the same, and would then hold this work for ever
                 log.warning("start_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
                 await asyncio.sleep(self._pace.poll_seconds)
-        await self._due.put(chunk)  # waits while the lanes are busy: the poll takes no more than can be done
+        await self._lanes.put(chunk)  # waits while the lanes are busy: the poll takes no more than can be done
 
-    async def _take_over(self, rules: dict[str, RuleDefinition]) -> bool:
+    async def _take_over(self, rules: Mapping[str, RuleDefinition]) -> bool:
         """Work that a dead worker started: again, unless its rule is gone or it killed workers too often.
 
         Returns whether that was all of it.
         """
         abandoned = await self._queue.abandoned(limit=self._pace.page_traces)
+        located = await self._telemetry.locate([left.target for left in abandoned]) if abandoned else {}
+        closed: list[Decision] = []
+        again: dict[tuple[str, str, int], list[TargetRecord]] = {}
         for left in abandoned:
-            rule = rules.get(left.rule)
-            located = await self._telemetry.locate([left.target])
             record = located.get(left.target)
-            if rule is None or record is None or left.attempt >= MAX_ATTEMPTS:
-                why = (
-                    ("cancelled", "the rule is not enabled any more")
-                    if rule is None
-                    else ("cancelled", "the target is not stored any more")
-                    if record is None
-                    else ("poisoned", f"{left.attempt} workers died at it")
-                )
-                await self._queue.record([_closed(left, *why)])
-                continue
-            if record.watermark_ms != left.watermark_ms:  # the poll finds the newer revision by itself
-                await self._queue.record([_closed(left, "cancelled", "a newer revision of the target is scored")])
-                continue
-            await self._start(_Chunk(rule=rule, metrics=(left.metric,), records=(record,), attempt=left.attempt + 1))
+            if (why := _why_not_again(left, rules, record)) is not None:
+                closed.append(replace(left, decision=why[0], reason=why[1]))
+            elif record is not None:
+                again.setdefault((left.rule, left.metric, left.attempt + 1), []).append(record)
+        await self._queue.record(closed)
+        for (name, metric, attempt), records in again.items():
+            for part in self._parts(records):
+                await self._start(Chunk(rule=rules[name], metrics=(metric,), records=part, attempt=attempt))
         return len(abandoned) < self._pace.page_traces
 
-    async def _lane(self) -> None:
-        while True:
-            chunk = await self._due.get()
-            try:
-                await self._score(chunk)
-            finally:
-                self._due.task_done()
-
-    async def _score(self, chunk: _Chunk) -> None:
-        """Score a chunk to the end: trouble of the store is waited out, since nobody else will do this work."""
-        pause = 0.5
-        request = EvaluationRequest(
-            targets=(),
-            metrics=tuple(MetricRef(name=name) for name in chunk.metrics),
-            purpose=Purpose.ONLINE,
-            origin=chunk.rule.name,
-            deduplicate=chunk.attempt > 1,
-            rule=chunk.rule.name,
-            rule_version=chunk.rule.version,
-        )
-        while True:
-            try:
-                await self._queue.record(await self._concluded(chunk, request))
-                return
-            except Unavailable as error:
-                log.warning("scoring_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
-            request = replace(request, deduplicate=True)  # what is stored already is not computed again
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 10.0)
-
-    async def _concluded(self, chunk: _Chunk, request: EvaluationRequest) -> list[Decision]:
-        """What came of a chunk.
-
-        Raises:
-            Unavailable: The store is away; what is done of the chunk is stored.
-        """
-        if not await self._still_enabled(chunk.rule.name):  # disabled while the chunk waited
-            return self._all(chunk, "cancelled", "the rule was disabled")
-        try:
-            conclusions = await self._scoring.score(chunk.records, request)
-        except Unavailable:
-            raise
-        except Exception as error:  # a target is gone, or is a bug's: it must not take the others with it
-            if len(chunk.records) > 1:
-                parts = [replace(chunk, records=(record,)) for record in chunk.records]
-                return [decision for part in parts for decision in await self._concluded(part, request)]
-            if isinstance(error, EvaluatorError):  # or a metric was deleted
-                return self._all(chunk, "cancelled", str(error))
-            incident = secrets.token_hex(6)
-            log.exception("target_crashed", extra={"incident": incident, "target": chunk.records[0].ref.key})
-            return self._all(chunk, "failed", f"INTERNAL: a bug in Assay; incident {incident} in the log")
-        for conclusion in conclusions:
-            if isinstance(conclusion, Unavailable):
-                raise conclusion
-        pairs = [(record, metric) for record in chunk.records for metric in chunk.metrics]
-        return [
-            self._decision(chunk, record, metric, *_ledger(conclusion))
-            for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
-        ]
-
-    def _all(self, chunk: _Chunk, decision: str, reason: str = "") -> list[Decision]:
-        return [self._decision(chunk, r, metric, decision, reason) for r in chunk.records for metric in chunk.metrics]
-
-    def _decision(self, chunk: _Chunk, record: TargetRecord, metric: str, decision: str, reason: str = "") -> Decision:
-        return Decision(
-            rule=chunk.rule.name,
-            rule_version=chunk.rule.version,
-            metric=metric,
-            target=record.ref,
-            watermark_ms=record.watermark_ms,
-            decision=decision,
-            reason=reason,
-            attempt=chunk.attempt,
-            worker=self._leases.owner,
-        )
+    def _parts(self, records: Sequence[TargetRecord]) -> Iterator[tuple[TargetRecord, ...]]:
+        for start in range(0, len(records), self._pace.chunk_targets):
+            yield tuple(records[start : start + self._pace.chunk_targets])
 
 
-def wanted(rule: RuleDefinition) -> Candidates:
-    """A rule's sample and filter, as the queue takes them."""
-    from evaluator.online.filters import compile_filter  # brings sqlglot, half a second that a start need not wait for
-
-    compiled = compile_filter(rule.filter, rule.level)
-    return Candidates(
-        level=rule.level,
-        sample_ppm=rule.sample_ppm,
-        filter_sql=compiled.sql,
-        filter_parameters=compiled.parameters,
-    )
-
-
-def is_due(metric: MetricDefinition, record: TargetRecord) -> bool:
-    """Whether a metric can apply, as far as SQL knows the kind of a span ('' = only reading it will tell)."""
-    if record.ref.level not in metric.levels:
-        return False
-    if record.ref.level is not Level.SPAN or not metric.span_kinds or not record.observation_kind:
-        return True
-    return record.observation_kind in metric.span_kinds
-
-
-def _ledger(conclusion: Evaluation | StorageError) -> tuple[str, str]:
-    if isinstance(conclusion, StorageError):  # a retry cannot help: `Unavailable` was waited out
-        return "failed", f"NOT_STORED: {conclusion}"
-    match conclusion.outcome:
-        case Score():
-            return "scored", ""
-        case Abstention(reason=reason, status=status):
-            return str(status), reason
-        case Failure(code=code, message=message):
-            return "failed", f"{code}: {message}"
-
-
-def _closed(left: Decision, decision: str, reason: str) -> Decision:
-    return Decision(
-        rule=left.rule,
-        rule_version=left.rule_version,
-        metric=left.metric,
-        target=left.target,
-        watermark_ms=left.watermark_ms,
-        decision=decision,
-        reason=reason,
-        attempt=left.attempt,
-    )
+def _why_not_again(
+    left: Decision, rules: Mapping[str, RuleDefinition], record: TargetRecord | None
+) -> tuple[LedgerDecision, str] | None:
+    """What becomes of abandoned work that is not taken up; None = it is."""
+    if left.rule not in rules:
+        return "cancelled", "the rule is not enabled any more"
+    if record is None:
+        return "cancelled", "the target is not stored any more"
+    if left.attempt >= MAX_ATTEMPTS:
+        return "poisoned", f"{left.attempt} workers died at it"
+    if record.watermark_ms != left.watermark_ms:  # the poll finds the newer revision by itself
+        return "cancelled", "a newer revision of the target is scored"
+    return None

@@ -1,11 +1,11 @@
 """OTLP request -> Native block, fast: the blocks of `reference`, byte for byte, at a fraction of its cost.
 
-Three things make it fast.  Requests are parsed as frames (`wire`), so that an attribute is one bytes object and not five
-messages.  Attributes are remembered by their bytes: most of what a service sends it has sent before.  Columns are written
-as they are gathered; there are no rows.
+Three things make it fast.  Requests are parsed as frames (`wire`), so that an attribute is one bytes object and not
+five messages.  Attributes are remembered by their bytes: most of what a service sends it has sent before.  And columns
+are written as they are gathered; there are no rows.
 
-Whatever is out of the ordinary (something to refuse, something that is split or damaged, a request that grows too much)
-is left to the reference, the whole request, so that there is one opinion on it.
+Whatever is out of the ordinary (something to refuse, something split or damaged, a request that grows too much) is left
+to the reference, the whole request, so that there is one opinion on it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from storage.otlp.reference import (
 from storage.otlp.weight import check_weight
 
 REMEMBERED_PAIRS = 1 << 15
-"""Attributes remembered at most; from then on the memory starts empty again."""
+"""Attributes remembered at most.  One takes 300 bytes, 900 where its text is all escapes: 30 MB at the very worst."""
 REMEMBERED_PAIR_BYTES = 96
 """Longer attributes are not remembered: they are texts, which hardly come twice."""
-REMEMBERED_RESOURCES = 1 << 10
+REMEMBERED_RESOURCES = 1 << 8
 REMEMBERED_RESOURCE_BYTES = 4096
 
 _SPAN_FIELDS = attrgetter(
@@ -58,33 +58,10 @@ _CODES = dict(enumerate(STATUS_CODES))
 _NONE_WITHOUT_ID = {size: bytes((2 * size,)) + b"0" * (2 * size) for size in (8, 16)}
 
 Value = TypeVar("Value")
-Known = TypeVar("Known")
 
 
 class _Unusual(ValueError):
     """A request that only the reference translates."""
-
-
-class Memo(dict[bytes, Known]):
-    """What `translate` says about bytes, remembered for short ones.
-
-    Bounded: it starts empty again when it holds `entries`.  Safe to share between threads: an answer depends on the bytes
-    alone, and at worst is worked out twice.
-    """
-
-    def __init__(self, translate: Callable[[bytes], Known], *, entries: int, longest: int) -> None:
-        super().__init__()
-        self._translate = translate
-        self._entries = entries
-        self._longest = longest
-
-    def __missing__(self, raw: bytes) -> Known:
-        known = self._translate(raw)
-        if len(raw) <= self._longest:
-            if len(self) >= self._entries:
-                self.clear()
-            self[raw] = known
-        return known
 
 
 class _Map(NamedTuple):
@@ -123,8 +100,8 @@ class Encoder:
     """
 
     def __init__(self, *, remembered_pairs: int = REMEMBERED_PAIRS) -> None:
-        self._pairs = Memo(wire.pair, entries=remembered_pairs, longest=REMEMBERED_PAIR_BYTES)
-        self._resources = Memo(_resource, entries=REMEMBERED_RESOURCES, longest=REMEMBERED_RESOURCE_BYTES)
+        self._pairs = wire.Memo(wire.pair, entries=remembered_pairs, longest=REMEMBERED_PAIR_BYTES)
+        self._resources = wire.Memo(_resource, entries=REMEMBERED_RESOURCES, longest=REMEMBERED_RESOURCE_BYTES)
         self.left_to_reference = 0
 
     def encode_traces(self, body: bytes) -> Translated:
@@ -151,14 +128,7 @@ class Encoder:
             return translate_logs(body)
 
     def _traces(self, body: bytes) -> Translated:
-        groups: list[_Group] = []
-        spans: list[Any] = []
-        for sent in wire.TracesFrame.FromString(body).resource_spans:
-            resource = self._resources[_single(sent.resource)]
-            for scoped in sent.scope_spans:
-                if scoped.spans:
-                    spans += scoped.spans
-                    groups.append(_Group(len(scoped.spans), resource, scoped.scope, _NO_ATTRIBUTES, (b"", b"")))
+        groups, spans = self._scoped_spans(body)
         if not spans:
             return _NOTHING
         _check_expansion(groups, lambda group: len(group.scope.name) + len(group.scope.version))
@@ -187,6 +157,17 @@ class Encoder:
         )
         return Translated(rows=len(spans), rejected=0, reason="", block=_block(_TRACES_HEADS, len(spans), columns))
 
+    def _scoped_spans(self, body: bytes) -> tuple[list[_Group], list[Any]]:
+        groups: list[_Group] = []
+        spans: list[Any] = []
+        for sent in wire.TracesFrame.FromString(body).resource_spans:
+            resource = self._resources[_single(sent.resource)]
+            for scoped in sent.scope_spans:
+                if scoped.spans:
+                    spans += scoped.spans
+                    groups.append(_Group(len(scoped.spans), resource, scoped.scope, _NO_ATTRIBUTES, (b"", b"")))
+        return groups, spans
+
     def _events(self, lists: Sequence[Sequence[Any]]) -> Iterator[bytes]:
         ends, items = _flat(lists)
         times, names, pairs = zip(*map(_EVENT_FIELDS, items), strict=True) if items else ((),) * 3
@@ -203,16 +184,7 @@ class Encoder:
         yield ends + self._maps(pairs)
 
     def _logs(self, body: bytes) -> Translated:
-        groups: list[_Group] = []
-        records: list[Any] = []
-        for sent in wire.LogsFrame.FromString(body).resource_logs:
-            resource = self._resources[_single(sent.resource)]
-            for scoped in sent.scope_logs:
-                if scoped.log_records:
-                    records += scoped.log_records
-                    scope = _map(attributes(scoped.scope.attributes))
-                    urls = (sent.schema_url, scoped.schema_url)
-                    groups.append(_Group(len(scoped.log_records), resource, scoped.scope, scope, urls))
+        groups, records = self._scoped_records(body)
         if not records:
             return _NOTHING
         _check_expansion(groups, lambda group: len(group.scope.name) + group.scope_attributes.weight)
@@ -241,8 +213,23 @@ class Encoder:
         )
         return Translated(rows=len(records), rejected=0, reason="", block=_block(_LOGS_HEADS, len(records), columns))
 
+    def _scoped_records(self, body: bytes) -> tuple[list[_Group], list[Any]]:
+        groups: list[_Group] = []
+        records: list[Any] = []
+        for sent in wire.LogsFrame.FromString(body).resource_logs:
+            resource = self._resources[_single(sent.resource)]
+            for scoped in sent.scope_logs:
+                if scoped.log_records:
+                    records += scoped.log_records
+                    scope = _map(attributes(scoped.scope.attributes))
+                    urls = (sent.schema_url, scoped.schema_url)
+                    groups.append(_Group(len(scoped.log_records), resource, scoped.scope, scope, urls))
+        return groups, records
+
     def _maps(self, lists: Sequence[Sequence[bytes]]) -> bytes:
-        """One map per row."""
+        """One map per row, event or link."""
+        if not lists:
+            return b""
         ends = _ends(map(len, lists), len(lists))
         pairs = list(map(self._pairs.__getitem__, chain.from_iterable(lists)))
         return b"".join((ends, native.words([([key for key, _ in pairs], 1)]), *[value for _, value in pairs]))

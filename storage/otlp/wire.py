@@ -9,8 +9,8 @@ So the one encoding that every SDK writes is cut into key and value; any other i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor
@@ -19,6 +19,7 @@ from storage.otlp import native
 from storage.otlp.anyvalue import Attributes, attributes, double, text
 from storage.otlp.messages import AnyValue, LogsRequest, TracesRequest
 
+Known = TypeVar("Known")
 Buffer: TypeAlias = bytes | memoryview
 Pair: TypeAlias = tuple[bytes, Buffer]
 """A key, and its value as a Native String."""
@@ -76,6 +77,28 @@ def _close(message: descriptor_pb2.DescriptorProto) -> None:
 TracesFrame = _frame(TracesRequest)
 LogsFrame = _frame(LogsRequest)
 _KeyValue: Any = message_factory.GetMessageClass(AnyValue.DESCRIPTOR.file.message_types_by_name["KeyValue"])
+
+
+class Memo(dict[bytes, Known]):
+    """What `translate` says about bytes, remembered for short ones.
+
+    Bounded: it starts empty again when it holds `entries`.  Threads may share it: an answer depends on the bytes alone,
+    and at worst is worked out twice.
+    """
+
+    def __init__(self, translate: Callable[[bytes], Known], *, entries: int, longest: int) -> None:
+        super().__init__()
+        self._translate = translate
+        self._entries = entries
+        self._longest = longest
+
+    def __missing__(self, raw: bytes) -> Known:
+        known = self._translate(raw)
+        if len(raw) <= self._longest:
+            if len(self) >= self._entries:
+                self.clear()
+            self[raw] = known
+        return known
 
 
 def pair(raw: bytes) -> Pair:
@@ -144,8 +167,8 @@ def _number(raw: bytes, at: int) -> bytes:
         return b""
     number = digits[0]
     if len(digits) > 1:
-        if not 0 < digits[-1] < 128 <= min(digits[:-1]):
-            return b""  # ends early or late, or is longer than it need be
+        if not digits[-1] < 128 <= min(digits[:-1]):
+            return b""  # ends early or late
         number = 0
         for digit in reversed(digits):
             number = number << 7 | digit & 127

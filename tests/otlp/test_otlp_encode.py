@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +14,11 @@ from otlp_building import START_NS, put, span, text_value, traces
 from benchmarks.spans import LOADS, request
 from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseSink
-from storage.otlp.encode import REMEMBERED_PAIR_BYTES, Encoder, Memo
+from storage.otlp.encode import REMEMBERED_PAIR_BYTES, Encoder
 from storage.otlp.messages import LogsRequest
 from storage.otlp.reference import Translated, translate_logs, translate_traces
+from storage.otlp.wire import Memo
+from storage.ports import TelemetryTable
 
 CAPTURES = sorted((Path(__file__).parents[1] / "fixtures" / "otlp").glob("*/*.pb"))
 SPANS = [path.read_bytes() for path in CAPTURES if not path.name.endswith(".logs.pb")]
@@ -73,6 +76,20 @@ def test_unique_attributes_never_fill_more_than_the_bound() -> None:
     long = b"x" * (REMEMBERED_PAIR_BYTES + 1)
     assert (memo[long], long in memo, memo[b"999"], len(asked)) == (long, False, b"999", 1001)
     assert sizes == set(range(1, 101))
+
+
+def test_a_sender_of_unique_attributes_and_resources_does_not_grow_the_encoder() -> None:
+    """20,000 keys and 2,000 resources that never come again, and room for 500: measured in bytes."""
+    encoder = Encoder(remembered_pairs=500)
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            keys = [(f"{number} {place}", "v") for place in range(10)]
+            encoder.encode_traces(traces(span(attributes=keys), resource=[(f"r{number}", "x" * 100)]))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000
 
 
 def test_threads_share_a_memory() -> None:
@@ -139,7 +156,7 @@ def test_logs_of_every_shape_give_the_block_of_the_reference() -> None:
     [("otel_traces", Encoder.encode_traces, SPANS), ("otel_logs", Encoder.encode_logs, LOGS)],
 )
 async def test_clickhouse_reads_every_capture_from_blocks_one_after_the_other(
-    fresh_database: Database, table: str, encode: Callable[[Encoder, bytes], Translated], bodies: list[bytes]
+    fresh_database: Database, table: TelemetryTable, encode: Callable[[Encoder, bytes], Translated], bodies: list[bytes]
 ) -> None:
     """A group is committed as the blocks of its requests, joined."""
     encoder = Encoder()
