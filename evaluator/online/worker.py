@@ -22,7 +22,7 @@ from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
 from evaluator.online.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
 from evaluator.scoring.plan import KnowsMetrics
-from storage.errors import Rejected, StorageError, Unavailable
+from storage.errors import StorageError, Unavailable
 from storage.ports import Completion, Decision, LedgerDecision, Queue, ReadyTrace, TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ LOOKBACK = timedelta(hours=1)
 """How far behind its enabling a rule looks for complete traces."""
 TAKE_OVER_SECONDS = 30.0
 """How often it is looked for work that a dead worker left behind; and at once when leases were taken."""
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5
 """Work that killed its worker this often is set aside."""
 
 
@@ -163,7 +163,7 @@ class OnlineWorker:
                 try:
                     if page and rule.name not in failed and not await self._select(rule, page):
                         failed.add(rule.name)
-                except (EvaluatorError, Rejected) as error:  # this rule stays where it is; the others go on
+                except (EvaluatorError, StorageError) as error:  # this rule stays where it is; the others go on
                     log.error("rule_failed", extra={"rule": rule.name, "reason": str(error)})
                     failed.add(rule.name)
             found = found or bool(page)

@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS evaluations
     StartedAt DateTime64(3) CODEC(Delta(8), ZSTD(1)),
     EvaluatedAt DateTime64(6) CODEC(Delta(8), ZSTD(1)),
     InsertedAt DateTime64(6) DEFAULT now64(6) CODEC(Delta(8), ZSTD(1)),
+    INDEX idx_evaluation EvaluationId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_trace TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_session SessionId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_run RunId TYPE bloom_filter(0.01) GRANULARITY 1,

@@ -1,7 +1,7 @@
 -- Where spans stand, by id.  Without a time hint the bloom filter on TraceId finds them; a hint prunes to two days.
 -- Watermark = arrival of the first copy, or of the span's last log.
-SELECT t.TraceId AS trace_id, t.SpanId AS span_id, toUnixTimestamp64Nano(any(t.Timestamp)) AS start_ns,
-       any(t.ServiceName) AS service_name, any(t.SpanName) AS span_name, any(t.ObservationKind) AS observation_kind,
+SELECT t.TraceId AS trace_id, t.SpanId AS span_id, toUnixTimestamp64Nano(argMin(t.Timestamp, t.IngestedAt)) AS start_ns,
+       argMin(t.ServiceName, t.IngestedAt) AS service_name, argMin(t.SpanName, t.IngestedAt) AS span_name, argMin(t.ObservationKind, t.IngestedAt) AS observation_kind,
        greatest(toUnixTimestamp64Milli(min(t.IngestedAt)), any(l.log_ms)) AS watermark_ms
 FROM otel_traces AS t
 LEFT JOIN (

@@ -14,7 +14,8 @@ FROM (
            CAST(Metadata, 'Map(String, String)') AS metadata, toUnixTimestamp64Milli(StartedAt) AS started_ms,
            toUnixTimestamp64Micro(EvaluatedAt) AS evaluated_us, toUnixTimestamp64Micro(InsertedAt) AS inserted_us
     FROM evaluations
-    WHERE (empty({ids:Array(String)}) OR EvaluationId IN (SELECT toUUIDOrZero(arrayJoin({ids:Array(String)}))))
+    WHERE InsertedAt >= fromUnixTimestamp64Micro({after_us:Int64}) - INTERVAL 1 HOUR  -- prunes; a copy of a row may be that late
+      AND (empty({ids:Array(String)}) OR EvaluationId IN (SELECT toUUIDOrZero(arrayJoin({ids:Array(String)}))))
       AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
       AND (empty({levels:Array(String)}) OR toString(Level) IN {levels:Array(String)})
       AND (empty({trace_ids:Array(String)}) OR TraceId IN {trace_ids:Array(String)})
