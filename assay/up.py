@@ -264,6 +264,8 @@ class ProcessTree:
             return True
         if not child.ready and child.process is not None and child.process.stdout is not None:
             if not select.select([child.process.stdout], [], [], 0)[0]:
+                if time.monotonic() - child.started_at > READY_SECONDS:  # it hangs: the next round starts another
+                    child.process.kill()
                 return False
             try:
                 child.wait_ready()

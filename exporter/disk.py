@@ -7,7 +7,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from storage.errors import DiskLow, Unavailable
+from storage.errors import DiskLow, StorageError
 from storage.ports import TelemetrySink
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class DiskGuard:
         was_low = self._low()
         try:
             self._free_bytes = await self._sink.free_bytes()
-        except Unavailable as error:
+        except StorageError as error:
             log.warning("free_space_unknown", extra={"reason": str(error)})
             return
         if self._low() != was_low:

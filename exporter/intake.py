@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from exporter.commit import Committer
 from exporter.disk import DiskGuard
+from storage.otlp.encode import Encoder
 from storage.otlp.jsonwire import logs_body, traces_body
-from storage.otlp.reference import Translated, translate_logs, translate_traces
+from storage.otlp.reference import Translated
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,6 @@ class Signal(StrEnum):
     LOGS = "logs"
 
 
-TRANSLATORS: Mapping[Signal, Callable[[bytes], Translated]] = {
-    Signal.TRACES: translate_traces,
-    Signal.LOGS: translate_logs,
-}
 FROM_JSON: Mapping[Signal, Callable[[bytes], bytes]] = {Signal.TRACES: traces_body, Signal.LOGS: logs_body}
 
 
@@ -39,6 +36,9 @@ class Intake:
         self._guard = guard
         self._committers = committers
         self._one_large = asyncio.Semaphore(1)
+        self._translating_bytes = 0
+        encoder = Encoder()
+        self._encode = {Signal.TRACES: encoder.encode_traces, Signal.LOGS: encoder.encode_logs}
 
     def check_room(self) -> None:
         """Raise `DiskLow` where nothing is accepted at present."""
@@ -54,8 +54,12 @@ class Intake:
         """
         self.check_room()
         committer = self._committers[signal]
-        committer.check_room(len(body))  # before the work of translating it
-        translated = await self._translate(signal, body, json=json)
+        committer.check_room(self._translating_bytes + len(body))  # before the work of translating it
+        self._translating_bytes += len(body)
+        try:
+            translated = await self._translate(signal, body, json=json)
+        finally:
+            self._translating_bytes -= len(body)
         await committer.commit(translated.block)
         if translated.rejected:
             log.warning(
@@ -66,7 +70,7 @@ class Intake:
 
     async def _translate(self, signal: Signal, body: bytes, *, json: bool) -> Translated:
         def translate(body: bytes) -> Translated:
-            return TRANSLATORS[signal](FROM_JSON[signal](body) if json else body)
+            return self._encode[signal](FROM_JSON[signal](body) if json else body)
 
         if len(body) < THREAD_FROM_BYTES:
             return translate(body)

@@ -57,6 +57,8 @@ def up(
 
 
 def _welcome(endpoints: dict[str, object], chosen: Settings) -> str:
+    from storage.clickhouse.client import redact
+
     judge = chosen.judge_model or "none yet: set ASSAY_JUDGE_MODEL=openai/gpt-4o-mini and OPENAI_API_KEY"
     return "\n".join(
         [
@@ -64,7 +66,8 @@ def _welcome(endpoints: dict[str, object], chosen: Settings) -> str:
             f"  send OTLP to     http://{endpoints['otlp_http']} (HTTP), {endpoints['otlp_grpc']} (gRPC)",
             f"  ask for scores   {endpoints['grpc']} (gRPC, reflection is on), or `assay score`",
             '  query            assay sql "SELECT * FROM spans LIMIT 5", or any ClickHouse client:',
-            f"                   {endpoints['analyst_url'] or endpoints['clickhouse_url']}",
+            f"                   {redact(str(endpoints['analyst_url'] or endpoints['clickhouse_url']))}",
+            f"                   (with user and password: {chosen.data_dir}/endpoints.json)",
             f"  judge            {judge}",
             f"  data             {chosen.data_dir.resolve()}",
         ]

@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from evaluator.scoring.engine import Engine
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.engine_config import write_private
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.schema import check_schema
@@ -39,6 +40,9 @@ from storage.clickhouse.writeback import ClickHouseWriteBack
 from storage.ports import Completion
 
 log = logging.getLogger(__name__)
+SECRET_BYTES = 32
+GRACE_SECONDS = 5.0
+"""For calls under way at a stop, after the rules' work had ten; `assay up` kills after twenty."""
 
 
 async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
@@ -80,7 +84,7 @@ async def _serve(
         parts = Parts(
             scoring=engine, computing=engine, results=results, explaining=explainer, metrics=metrics, rules=rules
         )
-        async with serving(settings.grpc, parts) as port:
+        async with serving(settings.grpc, parts, grace_seconds=GRACE_SECONDS) as port:
             with _predecessor(settings.data_dir, leases.owner) as dead_owner:
                 if dead_owner:  # its leases would keep the rules waiting until they expire
                     await leases.release(dead_owner)
@@ -113,9 +117,10 @@ def _predecessor(data_dir: Path, owner: str) -> Iterator[str]:
             return
         file.seek(0)
         dead_owner = file.read().strip()
-        file.truncate(0)
-        file.write(owner)
-        file.flush()
+        with suppress(OSError):  # a full disk: the next process then waits until our leases expire
+            file.truncate(0)
+            file.write(owner)
+            file.flush()
         yield dead_owner
 
 
@@ -131,16 +136,23 @@ async def _apply(judges: Judges, secret: bytes, definition: MetricDefinition, in
 
 
 def installation_secret(data_dir: Path) -> bytes:
-    """32 bytes that nobody who writes telemetry knows; made once, kept in the data directory, mode 0600."""
+    """32 bytes that nobody who writes telemetry knows; made once, kept in the data directory, mode 0600.
+
+    Raises:
+        ValueError: The file does not hold 32 bytes; says what to do.
+    """
     path = data_dir / "secret"
-    try:
-        return bytes.fromhex(path.read_text())
-    except FileNotFoundError:
+    if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        secret = secrets.token_bytes(32)
-        with open(path, "x", opener=_private) as file:
-            file.write(secret.hex())
-        return secret
+        fresh = data_dir / f".secret.{os.getpid()}"
+        write_private(fresh, secrets.token_hex(SECRET_BYTES))
+        with suppress(FileExistsError):  # another process was first: then its secret is the one
+            os.link(fresh, path)
+        fresh.unlink()
+    text = path.read_text().strip()
+    if len(text) != 2 * SECRET_BYTES:
+        raise ValueError(f"{path} is damaged: remove it, and a new one is made (it only fences judge prompts)")
+    return bytes.fromhex(text)
 
 
 def _private(path: str, flags: int) -> int:

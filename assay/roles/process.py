@@ -82,6 +82,7 @@ def run(role: Role, settings: Settings, *, life: int | None = None) -> int:
 
     def report(addresses: dict[str, Any]) -> None:
         print(json.dumps(addresses), flush=True)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads that pipe any more: what prints must not block
 
     async def main() -> None:
         stop = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics import template
@@ -20,6 +21,9 @@ PARAMETERS = frozenset(
 
 MAX_LABELS = 100
 MAX_LABEL_CHARACTERS = 200
+
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9._:@/+-]*")
 
 
 def check(definition: MetricDefinition) -> None:
@@ -57,7 +61,7 @@ def _check_judge(definition: MetricDefinition) -> None:
     for name, value in definition.parameters.items():
         if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
             raise InvalidDefinition(f"metric.parameters.{name}", f"must be a number or a word, got {value!r}")
-    if any(character.isspace() for character in definition.model):
+    if not MODEL_NAME.fullmatch(definition.model) or "//" in definition.model:  # some providers take an address there
         raise InvalidDefinition("metric.model", f"is no model's name: {definition.model!r}")
     _check_labels(definition)
 

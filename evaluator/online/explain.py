@@ -89,6 +89,10 @@ class Explainer:
             return Explanation(
                 metric=name, decision=Decision.FILTERED_OUT, reason=f"the filter is not true for it: {rule.filter}"
             )
+        looked_until_ms = await self.queue.cursor_ms(rule.name)
+        if rule.version > 1 and looked_until_ms is not None and progress.ready_ms <= looked_until_ms:
+            reason = "it was looked at under an earlier version of the rule; an edit does not score old targets again"
+            return Explanation(metric=name, decision=Decision.FILTERED_OUT, reason=reason)
         return _waiting(rule, name, progress)
 
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 
-from storage.errors import Unavailable
+from storage.errors import StorageError
 from storage.ports import Leases
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class LeaseKeeper:
         while True:
             try:
                 await self.renew()
-            except Unavailable as error:
+            except StorageError as error:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
             await asyncio.sleep(self._renew_seconds)
 

@@ -54,8 +54,9 @@ class WriteBackWorker:
         if newest_ms <= self._projected_ms and not sweep and now >= self._missing_until:
             return
         lag_seconds = SWEEP_LAG_SECONDS if sweep else LAG_SECONDS
+        since_ms = self._projected_ms if self._projected_ms > 0 else newest_ms  # a slow round must not leave a gap
         while True:
-            batch = await self._write_back.project(since_ms=newest_ms, lag_seconds=lag_seconds, limit=MAX_RESULTS)
+            batch = await self._write_back.project(since_ms=since_ms, lag_seconds=lag_seconds, limit=MAX_RESULTS)
             if batch.missing:  # spans that are not there yet: the next rounds look again for a while
                 log.info("write_back_missing", extra={"spans": batch.missing})
                 self._missing_until = now + LAG_SECONDS

@@ -53,14 +53,11 @@ class _Pair:
 class Engine:
     """`evaluator.scoring.request.Scoring`.  An async context manager; what is in flight at its end is cancelled."""
 
-    def __init__(
-        self, *, metrics: plan.KnowsMetrics, telemetry: Telemetry, results: Results, apply: Applies, lanes: int = 256
-    ) -> None:
+    def __init__(self, *, metrics: plan.KnowsMetrics, telemetry: Telemetry, results: Results, apply: Applies) -> None:
         self._metrics = metrics
         self._telemetry = telemetry
         self._results = results
         self._apply = apply
-        self._lanes = asyncio.Semaphore(lanes)
         self._recorder: Recorder[Evaluation] = Recorder(results.append)
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[Any]] = set()
@@ -202,8 +199,7 @@ class Engine:
         if required:
             await asyncio.wait(required)
         try:
-            async with self._lanes:
-                return await self._score(pair)
+            return await self._score(pair)
         except StorageError as error:
             return error
 

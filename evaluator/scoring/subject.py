@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,13 @@ async def read(telemetry: Telemetry, records: Sequence[TargetRecord]) -> list[Su
     last_ns = max(record.last_ns for record in records)
     spans = await telemetry.spans(trace_ids, first_ns=first_ns, last_ns=last_ns)
     logs = await telemetry.logs(trace_ids, first_ns=first_ns, last_ns=last_ns)
-    traces = {trace_id: _normalised(trace_id, spans, logs) for trace_id in trace_ids}
+    spans_of: defaultdict[str, list[StoredSpan]] = defaultdict(list)
+    logs_of: defaultdict[str, list[StoredLog]] = defaultdict(list)
+    for span in spans:
+        spans_of[span.trace_id].append(span)
+    for log in logs:
+        logs_of[log.trace_id].append(log)
+    traces = {trace_id: normalise_trace(spans_of[trace_id], logs_of[trace_id]) for trace_id in trace_ids}
     return [_subject(record, traces[record.trace_ids[0]]) for record in records]
 
 
@@ -94,13 +101,7 @@ def inline(target: InlineTarget) -> Subject:
         last_ns=max(span.start_ns for span in chosen),
     )
     digest = hashlib.blake2b(target.otlp, digest_size=16).hexdigest()
-    return replace(_subject(record, _normalised(ref.trace_id, chosen, [])), inline=digest)
-
-
-def _normalised(trace_id: str, spans: Sequence[StoredSpan], logs: Sequence[StoredLog]) -> TraceRecord:
-    return normalise_trace(
-        [span for span in spans if span.trace_id == trace_id], [log for log in logs if log.trace_id == trace_id]
-    )
+    return replace(_subject(record, normalise_trace(chosen, [])), inline=digest)
 
 
 def _subject(record: TargetRecord, trace: TraceRecord) -> Subject:

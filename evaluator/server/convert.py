@@ -30,6 +30,8 @@ from storage.ports import ResultFilter
 E = TypeVar("E")
 
 DEFAULT_WAIT_SECONDS = 60.0
+MAX_NAMED = 1000
+"""Targets or metrics in one filter."""
 MAX_WAIT_SECONDS = 3600.0
 DEADLINE_MARGIN_SECONDS = 0.5
 """Kept of a call's deadline, so that the answer arrives before it."""
@@ -120,8 +122,11 @@ def result_filter(message: pb.ResultFilter) -> ResultFilter:
     """Which results.
 
     Raises:
-        InvalidRequest: A field is malformed.
+        InvalidRequest: A field is malformed, or names too much.
     """
+    for field, items in (("targets", message.targets), ("metrics", message.metrics)):
+        if len(items) > MAX_NAMED:
+            raise InvalidRequest(f"filter.{field}", f"may name {MAX_NAMED}, got {len(items)}; ask in parts")
     return ResultFilter(
         targets=tuple(
             convert_targets.target_ref(ref, f"filter.targets[{number}]") for number, ref in enumerate(message.targets)

@@ -33,7 +33,7 @@ _PREAMBLE = re.compile(
     r"^Received ClickHouse exception.*?server response: |Code: \d+\. |DB::Exception: "
     r"| \(version [^)]*\)| \(for url [^)]*\)"
 )
-_SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/@\s]+(?=@)")
+_SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/\s]+(?=@)")
 
 SESSION_SETTINGS = {"session_timezone": "UTC", "http_response_buffer_size": ANSWER_IN_MEMORY_BYTES}
 

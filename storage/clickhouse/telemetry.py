@@ -63,9 +63,10 @@ class ClickHouseTelemetry:
         traces = await self._trace_rows({ref.trace_id for ref in refs if ref.level is not Level.SESSION})
         found: dict[TargetRef, TargetRecord] = {}
         span_refs = [ref for ref in refs if ref.level is Level.SPAN]
+        wanted = set(span_refs)
         for row in await self._span_rows(span_refs, traces, time_hint_ns):
             ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
-            if ref in span_refs:  # ids are matched one by one in SQL: a span id may exist in another trace too
+            if ref in wanted:  # ids are matched one by one in SQL: a span id may exist in another trace too
                 found[ref] = _span_record(ref, row, traces.get(ref.trace_id))
         trace_refs = [ref for ref in refs if ref.level is Level.TRACE and ref.trace_id in traces]
         found |= {ref: _trace_record(ref, traces[ref.trace_id]) for ref in trace_refs}

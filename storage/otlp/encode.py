@@ -23,7 +23,9 @@ from storage.otlp.anyvalue import attributes
 from storage.otlp.columns import LOGS, TRACES, Column
 from storage.otlp.messages import LogsRequest, TracesRequest
 from storage.otlp.reference import (
+    DAY_NS,
     EVENT_TIME_LIMIT_NS,
+    MAX_DAYS,
     MAX_EXPANDED_BYTES,
     ROW_BYTES,
     SPAN_KINDS,
@@ -297,6 +299,8 @@ def _strings(texts: Sequence[bytes]) -> bytes:
 def _times(times: Sequence[int], limit: int) -> Sequence[int]:
     if times and max(times) >= limit:
         raise _Unusual
+    if times and limit == TIME_LIMIT_NS and max(times) - min(times) >= (MAX_DAYS - 1) * DAY_NS:
+        raise _Unusual  # perhaps more days than one request may hold
     return times
 
 

@@ -43,9 +43,11 @@ MAX_EXPANDED_BYTES = 256 << 20
 """What rows may take before their own content, with resource and scope: 64 MiB of OTLP can describe terabytes."""
 ROW_BYTES = 512
 """What an empty row takes, about."""
+DAY_NS = 86_400_000_000_000
+MAX_DAYS = 500
+"""Days in one request.  Every day is a part of the table, about 10 ms each at an INSERT that others wait for."""
 
-
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="SpanRow | LogRow")
 
 
 class SpanRow(NamedTuple):
@@ -161,6 +163,7 @@ def span_rows(body: bytes) -> tuple[list[SpanRow], list[str]]:
             expanded = _grown(expanded, len(scoped.spans), scope.name, scope.version, *_flat(resource))
             _collect(rows, refusals, scoped.spans, _span, shared)
     digest = request_digest(body)
+    rows = _within_days(rows, refusals)
     return [row._replace(request_digest=digest, request_rows=len(rows)) for row in rows], refusals
 
 
@@ -178,6 +181,7 @@ def log_rows(body: bytes) -> tuple[list[LogRow], list[str]]:
             expanded = _grown(expanded, len(scoped.log_records), scope.name, *_flat(resource), *_flat(shared[-1]))
             _collect(rows, refusals, scoped.log_records, _log, shared)
     digest = request_digest(body)
+    rows = _within_days(rows, refusals)
     return [row._replace(request_digest=digest, request_rows=len(rows)) for row in rows], refusals
 
 
@@ -273,6 +277,21 @@ def _time(what: str, ns: int, limit: int = TIME_LIMIT_NS) -> int:
     if ns >= limit:
         raise _Refused(f"{what} is {ns}, later than what can be stored ({limit - 1}); times are nanoseconds since 1970")
     return ns
+
+
+def _within_days(rows: list[Row], refusals: list[str]) -> list[Row]:
+    """The rows of the first MAX_DAYS days that a request names; a part of the table is a day.  Adds to the refusals."""
+    days: set[int] = set()
+    kept: list[Row] = []
+    for row in rows:
+        day = row[0] // DAY_NS
+        if day in days or len(days) < MAX_DAYS:
+            days.add(day)
+            kept.append(row)
+    if len(kept) < len(rows):
+        reason = f"a request may hold {MAX_DAYS} different days; is the sender's clock right?"
+        refusals.extend([reason] * (len(rows) - len(kept)))
+    return kept
 
 
 def _flat(pairs: Attributes) -> Iterable[bytes]:
