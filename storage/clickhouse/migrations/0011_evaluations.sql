@@ -5,7 +5,7 @@
 --  TargetTime  what cannot move, because it is part of the key: span: its Timestamp; trace: traces.FirstIngested; session: sessions.FirstIngested.
 --  StartTime   event start of the target as known then (for people and charts).  It may move: an earlier span can arrive late.
 --  Anchor*     the span that shows the result as attributes: the span itself; the root span of the trace; the root span of the session's FIRST trace
---              (by arrival).  Copied from the target's first result (query target_anchor), so no stale copy stays behind when a root comes late.
+--              (by arrival).  Copied from the target's first result (query settled_anchors), so no stale copy stays behind when a root comes late.
 --              With ServiceName/SpanName/AnchorTime = primary key of that span in otel_traces.
 --  Watermark   the newest arrival that the result has seen of its target.
 --  SourceClass 'human' results never hide 'auto' ones and the other way round.

@@ -1,6 +1,6 @@
 -- The row that counts per target, metric, version and source class; kept by merges, exact with FINAL.  Experiments and alignment trials stay out.
 -- Rank decides, never a worker's clock: not failed, then Watermark (ms), then the server's InsertedAt (us).  So a result of an older watermark that finishes
--- later does not win, and a failure does not hide a success; failed rows stand here only while nothing else exists.  `evaluations_stale` says what a row hides.
+-- later does not win, and a failure does not hide a success; failed rows stand here only while nothing else exists.
 -- Every metric version keeps its own row: name the version in a query, or group by it.
 CREATE TABLE IF NOT EXISTS evaluations_current
 (

@@ -1,6 +1,6 @@
 -- Why a target was, or was not, scored, per rule and metric.  The anti-join of every candidate query.
--- 'sampled_out' and 'filtered' are NOT stored: both can be recomputed exactly (query why_not_scored).
---  started     written before the work; counts only while its Worker ('name#epoch', owner of a live 'score' lease) lives: the work of a dead worker comes back through retry_due.
+-- 'sampled_out' and 'filtered' are NOT stored: both can be recomputed exactly.
+--  started     written before the work; counts only while its Worker (owner of a live 'score' lease) lives: the work of a dead worker comes back (query abandoned).
 --  waiting     for a required metric, external or human result (Reason names it) until NextAttemptAt.
 --  over_budget final (a backfill may take it up); rate_limited and failed come back at NextAttemptAt, 0 = never.
 --  poisoned    it killed its worker too often.  cancelled: its run or rule was stopped.

@@ -1,5 +1,5 @@
 -- 16 hash shards of the target space; a worker owns a shard while its lease lives.  Compare-and-set by UPDATE .. WHERE Epoch = seen.
--- Lease 30 s, renewed every 10 s (one UPDATE for all own shards).  Shard 0 of 'writeback' elects the one writer of otel_traces.
+-- Lease 20 s, renewed every 5 s (one UPDATE for all own shards).  Shard 0 of 'writeback' elects the one writer of otel_traces.
 CREATE TABLE IF NOT EXISTS shard_leases
 (
     Name LowCardinality(String),
