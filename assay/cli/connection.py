@@ -95,6 +95,7 @@ _STEPS = {
     "METRIC_NOT_FOUND": "`assay metric list` shows what there is",
     "RULE_NOT_FOUND": "`assay rule list` shows what there is",
     "TARGET_NOT_FOUND": 'copy ids from `assay sql "SELECT TraceId, SpanId FROM spans"`; it may not have arrived yet',
+    "RESULT_NOT_FOUND": "`assay score list` shows what there is",
     "LEVEL_MISMATCH": "write TRACE:SPAN for a span, TRACE for a trace",
     "ABORTED": "read it again and repeat the edit",
     "ALREADY_EXISTS": "choose another name, or use `update`",

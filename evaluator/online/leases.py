@@ -30,13 +30,20 @@ class LeaseKeeper:
         self._owned: dict[str, list[int]] = {}
         self._valid_until = 0.0
         self._standing_by = False
+        self._released = False
+        self._one_at_a_time = asyncio.Lock()
 
     def owned(self, name: str) -> list[int]:
         """Shards that are certainly ours at this moment."""
         return self._owned.get(name, []) if time.monotonic() < self._valid_until else []
 
     async def renew(self) -> None:
-        """Take what is free, renew what is ours."""
+        """Take what is free, renew what is ours; nothing after `release`."""
+        async with self._one_at_a_time:
+            if not self._released:
+                await self._renew()
+
+    async def _renew(self) -> None:
         before = time.monotonic()
         owned = {name: await self._leases.take(name, self.owner, ttl_seconds=self._ttl_seconds) for name in WORK}
         for name in WORK:
@@ -54,13 +61,15 @@ class LeaseKeeper:
         """Renew until cancelled; a store that is away lets the leases run out."""
         while True:
             try:
-                await self.renew()
+                # A statement that is cancelled under way may still take the leases, after they were given back.
+                await asyncio.shield(self.renew())
             except StorageError as error:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
             await asyncio.sleep(self._renew_seconds)
 
     async def release(self, owner: str = "") -> None:
         """Give everything back, so that another process need not wait; or what a dead owner left."""
-        if not owner:
-            self._owned = {}
-        await self._leases.release(owner or self.owner)
+        async with self._one_at_a_time:
+            if not owner:
+                self._owned, self._released = {}, True
+            await self._leases.release(owner or self.owner)

@@ -22,7 +22,7 @@ NOT_RUN = {
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader at an empty installation."""
     folder = tmp_path_factory.mktemp("readme")
-    with scripted_judge() as judge, installation(folder, **judged_by(judge)) as place:
+    with scripted_judge() as judge, installation(folder, judged_by(judge)) as place:
         yield Reader(installation=place, folder=folder)
 
 

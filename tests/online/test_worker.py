@@ -245,7 +245,7 @@ async def test_a_lease_that_runs_out_does_not_cancel_what_waits(parts: Online) -
 
 
 async def test_work_that_killed_its_workers_is_set_aside(parts: Online) -> None:
-    """The third death is the last; others of the same rule go on."""
+    """The fifth death is the last; others of the same rule go on."""
     await parts.rules.create(a_rule())
     poison, fine = a_chat(), a_chat()
     await store(parts.database, poison, fine)
@@ -257,7 +257,7 @@ async def test_work_that_killed_its_workers_is_set_aside(parts: Online) -> None:
         target=poison.ref,
         watermark_ms=record.watermark_ms,
         decision="started",
-        attempt=3,
+        attempt=5,
         worker="dead",
     )
     await parts.queue.record([left])
@@ -266,7 +266,7 @@ async def test_work_that_killed_its_workers_is_set_aside(parts: Online) -> None:
         await parts.until_looked("all")
     assert {key[:2] for key in await parts.scored()} == once(fine)
     ((entry, _),) = await parts.queue.decisions_of("all", poison.ref)
-    assert (entry.decision, entry.reason) == ("poisoned", "3 workers died at it")
+    assert (entry.decision, entry.reason) == ("poisoned", "5 workers died at it")
 
 
 async def test_a_rule_that_cannot_work_does_not_stop_the_others(parts: Online) -> None:
