@@ -17,15 +17,27 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from assay.client import AsyncClient, CallFailed
-from assay.settings import Settings
+from assay.doctor_redaction import examine_redaction
+from assay.settings import OFF, Settings
+from evaluator.online.maintenance import CURSOR as MAINTENANCE_CURSOR
 from storage.clickhouse.client import Database
+from storage.clickhouse.erase import ClickHouseErasure
+from storage.clickhouse.maintenance import ClickHouseMaintenance
+from storage.clickhouse.queue import ClickHouseQueue
+from storage.clickhouse.retention import days_said, oldest_arrivals, retention_in_force
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseSink
 from storage.errors import StorageError
+from storage.ports import MaintenanceWork
+from storage.retention import TABLES, parse_retention
 
 State = Literal["ok", "warning", "failed"]
 SERVICE = "assay-doctor"
 ARRIVAL_SECONDS = 10.0
+RECENT_SECONDS = 3600
+MAX_PIECES = 5
+"""Millions of rows that are looked through for copies: some 2 s of the server's CPU each."""
+MAINTENANCE_LATE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,10 @@ async def examine(settings: Settings, found: dict[str, Any]) -> list[Check]:
             await run(name, partial(_span_arrives, database, exporter))
         await run("evaluator", lambda: _evaluator(found["grpc"]))
         await run("duplicates", lambda: _duplicates(database))
+        if settings.redaction != OFF:
+            await run("redaction", lambda: _redaction(database, settings, found["otlp_http"]))
+        await run("retention", lambda: _retention(database, settings))
+        await run("erasures", lambda: _erasures(database))
     finally:
         await database.close()
     return checks
@@ -170,11 +186,76 @@ async def _evaluator(address: str) -> Check | str:
 
 
 async def _duplicates(database: Database) -> Check | str:
-    rows = await database.rows("foreign_duplicates")
-    extra = sum(row["extra"] for row in rows)
-    if extra:
-        step = "a client retried, or another writer did; reads show each span once, sums count it twice"
-        return Check(
-            name="duplicates", state="warning", found=f"{extra} spans stored twice in the last hour", next_step=step
-        )
-    return "no span stored twice in the last hour"
+    """What maintenance has left of the last hour, or of as much of it as is looked through in a few seconds."""
+    maintenance, queue = ClickHouseMaintenance(database), ClickHouseQueue(database)
+    until_ms = await queue.safe_until_ms()
+    looked_ms = await queue.cursor_ms(MAINTENANCE_CURSOR)
+    total = await maintenance.total()
+    seconds = RECENT_SECONDS
+    copies, differing = MaintenanceWork(), 0
+    while window := await maintenance.next_window(
+        since_ms=until_ms - seconds * 1000, until_ms=until_ms, seconds=seconds
+    ):
+        if window.pieces <= MAX_PIECES or seconds < 60:
+            copies = await maintenance.copies(window)
+            differing = await maintenance.differing(window)
+            break
+        seconds //= 2
+    own, foreign, logs = copies.spans_removed, copies.foreign_spans_removed, copies.logs_removed
+    found = (
+        f"in the last {seconds // 60} min {own + foreign} spans stored twice ({own} by our receiver, {foreign} by "
+        f"other writers), {logs} log records, {differing} traces with a wrong rollup; so far {total.spans_removed} + "
+        f"{total.foreign_spans_removed} copies and {total.logs_removed} log records removed, "
+        f"{total.rollups_repaired} rollups repaired"
+    )
+    late_seconds = None if looked_ms is None else (until_ms - looked_ms) // 1000
+    if late_seconds is None or late_seconds > MAINTENANCE_LATE_SECONDS:
+        behind = "has never run" if late_seconds is None else f"is {late_seconds} s behind"
+        step = "is the evaluator running? see its log for `maintenance_postponed`"
+        return Check(name="duplicates", state="warning", found=f"maintenance {behind}; {found}", next_step=step)
+    if own or foreign or logs or differing:
+        step = "a client or another writer retried; maintenance repairs it within a minute or two: ask again"
+        return Check(name="duplicates", state="warning", found=found, next_step=step)
+    return f"{found}; maintenance is {late_seconds} s behind"
+
+
+async def _redaction(database: Database, settings: Settings, otlp_http: str) -> Check | str:
+    finding = await examine_redaction(database, settings.redaction, otlp_http=otlp_http, service=SERVICE)
+    if finding.failed:
+        raise Unwell(finding.found, finding.next_step)
+    if finding.next_step:
+        return Check(name="redaction", state="warning", found=finding.found, next_step=finding.next_step)
+    return finding.found
+
+
+async def _retention(database: Database, settings: Settings) -> Check | str:
+    """What is kept how long, and how old it is; a table that does not keep what the setting says is a warning."""
+    asked, oldest = parse_retention(settings.retention_days), await oldest_arrivals(database)
+    said, differing = [], []
+    for table, now in zip(TABLES, await retention_in_force(database), strict=True):
+        days = table.days(asked)
+        if days is not None and (now.foreign_ttl or days != now.days):
+            differing.append(table.name)
+        if table.name != table.follows and table.name not in differing:
+            continue
+        kept = f"by a TTL of its own ({now.foreign_ttl})" if now.foreign_ttl else days_said(now.days)
+        age = f", oldest {oldest[table.name]:%Y-%m-%d}" if table.name in oldest else ""
+        said.append(f"{table.name} {kept}{age}")
+    found = "; ".join(said)
+    if differing:
+        step = "`assay migrate` with this ASSAY_RETENTION_DAYS, or the same setting for every process"
+        return Check(name="retention", state="warning", found=found, next_step=f"{', '.join(differing)}: {step}")
+    return found
+
+
+async def _erasures(database: Database) -> Check | str:
+    erasure = ClickHouseErasure(database, key=b"", embedded=False)
+    if unfinished := await erasure.unfinished():
+        step = "unless they run now: run the same `assay erase` again; it goes on where it was"
+        found = f"{unfinished} erasures have begun and not ended"
+        return Check(name="erasures", state="warning", found=found, next_step=step)
+    if late := await erasure.late():
+        found = ", ".join(f"{what} of {traces} traces" for what, traces in late.items())
+        step = "a sender sent them again, or a score came late: `assay erase trace ID` for each"
+        return Check(name="erasures", state="warning", found=f"arrived after their erasure: {found}", next_step=step)
+    return "nothing arrived after its erasure"

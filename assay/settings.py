@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from storage.retention import parse_retention
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+OFF = "off"
 LISTENERS = ("otlp_grpc", "otlp_http", "grpc")
+MAX_EXPORTERS = 64
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/*\s,A-Z]+")
 
 
 class InvalidSetting(ValueError):
@@ -26,12 +32,17 @@ class Settings:
         clickhouse_url: A server of your own, `http(s)://user:password@host:port/database`; '' = the embedded one.
         database: Name of the database.
         otlp_grpc, otlp_http: Where the exporter listens, `host:port`; port 0 = any free one.
+        exporters: How many receiver processes share those two ports (more than one: Linux only).
+        cors_origins: Web pages that may send OTLP/HTTP: `https://app.example.com`, more after commas, or `*`; '' = none
         grpc: Where the evaluator listens.
         clickhouse_http: Where the embedded ClickHouse listens; loopback only.
         judge_model: litellm name of the judge, `openai/gpt-4o-mini` for example; '' = judge metrics fail and say so.
         judge_base_url, judge_api_key: Endpoint and key of the judge, where the provider's own are not meant.
         trace_idle_seconds: A trace whose root never comes counts as complete after so much quiet.
+        retention_days: How long things are kept: `30`, or `30,otel_logs=7,evaluations=400`; 0 = for ever; '' = tables
+            stay as they are (a new one keeps for ever).
         min_free_disk_mb: Below so many megabytes of free disk, telemetry is refused (retryably).
+        redaction: `off`, `standard`, or the path of a file of rules: what is hidden before it is stored.
         log_level: debug, info, warning or error.
         insecure: Allow listening beyond this machine although there are no keys yet.
     """
@@ -41,13 +52,17 @@ class Settings:
     database: str = "assay"
     otlp_grpc: str = "127.0.0.1:4317"
     otlp_http: str = "127.0.0.1:4318"
+    exporters: int = 1
+    cors_origins: str = ""
     grpc: str = "127.0.0.1:4320"
     clickhouse_http: str = "127.0.0.1:8123"
     judge_model: str = ""
     judge_base_url: str = ""
     judge_api_key: str = ""
     trace_idle_seconds: float = 30.0
+    retention_days: str = ""
     min_free_disk_mb: int = 512
+    redaction: str = OFF
     log_level: str = "info"
     insecure: bool = False
 
@@ -72,14 +87,31 @@ class Settings:
             raise InvalidSetting(f"ASSAY_LOG_LEVEL must be debug, info, warning or error, got {self.log_level!r}")
         if self.clickhouse_url and not self.clickhouse_url.startswith(("http://", "https://")):
             raise InvalidSetting("ASSAY_CLICKHOUSE_URL must be http(s)://user:password@host:port/database")
+        if not 1 <= self.exporters <= MAX_EXPORTERS:
+            raise InvalidSetting(f"ASSAY_EXPORTERS must be 1 to {MAX_EXPORTERS}, got {self.exporters!r}")
+        for origin in self.web_origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise InvalidSetting(
+                    "ASSAY_CORS_ORIGINS must be * or a list like https://app.example.com,http://localhost:3000 (as "
+                    f"browsers send it: lower case, no path), got {origin!r}"
+                )
         if self.min_free_disk_mb < 0:
             raise InvalidSetting(f"ASSAY_MIN_FREE_DISK_MB must be 0 or more, got {self.min_free_disk_mb!r}")
         if not 0 < self.trace_idle_seconds < math.inf:
             raise InvalidSetting(
                 f"ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got {self.trace_idle_seconds!r}"
             )
+        try:
+            parse_retention(self.retention_days)
+        except ValueError as error:
+            raise InvalidSetting(f"ASSAY_RETENTION_DAYS: {error}") from error
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
+
+    @property
+    def web_origins(self) -> tuple[str, ...]:
+        """`cors_origins` one by one."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
 
 
 def load(

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("start", "latency", "stages", "encode", "install")
+MODULES = ("start", "latency", "stages", "encode", "normalise", "install")
 
 
 def main() -> None:

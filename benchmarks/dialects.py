@@ -33,12 +33,13 @@ class Call:
     def openai(self) -> list[dict[str, Any]]:
         """Its input in OpenAI's words."""
         function = {"name": "search_orders", "arguments": json.dumps(self.arguments)}
+        made = {"id": self.id, "type": "function", "function": function}
         return [
             {"role": "system", "content": self.system},
             {"role": "user", "content": self.question},
-            {"role": "assistant", "content": None, "tool_calls": [{"id": self.id, "type": "function", "function": function}]},
+            {"role": "assistant", "content": None, "tool_calls": [made]},
             {"role": "tool", "tool_call_id": self.id, "content": json.dumps(self.result)},
-        ]  # fmt: skip
+        ]
 
 
 Shape = Callable[[Call], tuple[dict[str, str], list[tuple[str, str]]]]
@@ -89,11 +90,12 @@ def _call(dice: random.Random, words: int) -> Call:
 
 
 def _official(call: Call) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    made = {"type": "tool_call", "id": call.id, "name": "search_orders", "arguments": call.arguments}
     said = [
         {"role": "user", "parts": [{"type": "text", "content": call.question}]},
-        {"role": "assistant", "parts": [{"type": "tool_call", "id": call.id, "name": "search_orders", "arguments": call.arguments}]},
+        {"role": "assistant", "parts": [made]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": call.id, "response": call.result}]},
-    ]  # fmt: skip
+    ]
     answered = [{"role": "assistant", "parts": [{"type": "text", "content": call.answer}], "finish_reason": "stop"}]
     return {
         "gen_ai.operation.name": "chat",

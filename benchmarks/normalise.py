@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.dialects import SHAPES, spans_of
 from benchmarks.report import Row, arguments, show
@@ -21,6 +22,7 @@ from evaluator.targets.normalise import normalise_span, normalise_trace
 from storage.model import StoredLog, StoredSpan
 from storage.otlp.stored import stored_logs, stored_spans
 
+Load = TypeVar("Load")
 COUNT = 200
 CAPTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "otlp"
 SIZES = (100, 1_000, 5_000, 20_000)
@@ -42,9 +44,8 @@ def shapes(runs: int) -> list[Row]:
     parsing: dict[str, list[float]] = {name: [] for name in loads}
     for _ in range(runs):
         for name, load in loads.items():
-            figures[name].append(_cpu_us(lambda load=load: [normalise_span(*each) for each in load]) / len(load))
-            texts = floors[name]
-            parsing[name].append(_cpu_us(lambda texts=texts: [json.loads(text) for text in texts]) / len(load))
+            figures[name].append(_cpu_us(_read, load) / len(load))
+            parsing[name].append(_cpu_us(_parse, floors[name]) / len(load))
     return [
         {
             "dialect": name,
@@ -63,7 +64,7 @@ def traces(runs: int) -> list[Row]:
     figures: dict[int, list[float]] = {size: [] for size in SIZES}
     for _ in range(runs):
         for size, spans in loads.items():
-            figures[size].append(_cpu_us(lambda spans=spans: normalise_trace(spans)) / size)
+            figures[size].append(_cpu_us(normalise_trace, spans) / size)
     return [
         {"spans": str(size), **_summary(figures[size]), "seconds in all": statistics.median(figures[size]) * size / 1e6}
         for size in SIZES
@@ -144,9 +145,19 @@ def _summary(values: Sequence[float]) -> Row:
     return {"median us": statistics.median(values), "min us": min(values), "max us": max(values)}
 
 
-def _cpu_us(work: Callable[[], object]) -> float:
+def _read(load: Sequence[tuple[StoredSpan, Sequence[StoredLog]]]) -> None:
+    for span, logs in load:
+        normalise_span(span, logs)
+
+
+def _parse(texts: Sequence[str]) -> None:
+    for text in texts:
+        json.loads(text)
+
+
+def _cpu_us(work: Callable[[Load], object], load: Load) -> float:
     start = time.process_time_ns()
-    work()
+    work(load)
     return (time.process_time_ns() - start) / 1000
 
 

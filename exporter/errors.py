@@ -17,12 +17,20 @@ class Overloaded(Unavailable):
     """More telemetry is waiting for ClickHouse than the limit; a retry after `retry_seconds` may succeed."""
 
 
+class BodyTooSlow(Unavailable):
+    """A body that did not arrive in time; its sender may be behind a line that is better the next time."""
+
+
 class BodyTooLarge(ExporterError):
     """A body is larger than the limit, as sent or decompressed."""
 
 
 class UnsupportedMedia(ExporterError):
     """A content type or content encoding that OTLP/HTTP does not have."""
+
+
+class BodyBroken(ExporterError):
+    """A body that ends before its end, or is not framed as HTTP frames it."""
 
 
 class BadCompression(ExporterError):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from exporter.commit import Committer
+from exporter.digests import request_digest_of
 from exporter.disk import DiskGuard
 from storage.otlp.encode import Encoder
 from storage.otlp.jsonwire import logs_body, traces_body
@@ -32,9 +33,16 @@ FROM_JSON: Mapping[Signal, Callable[[bytes], bytes]] = {Signal.TRACES: traces_bo
 class Intake:
     """Checks for room, translates, commits."""
 
-    def __init__(self, guard: DiskGuard, committers: Mapping[Signal, Committer]) -> None:
+    def __init__(
+        self,
+        guard: DiskGuard,
+        committers: Mapping[Signal, Committer],
+        *,
+        redact: Callable[[Signal, bytes], bytes] | None = None,
+    ) -> None:
         self._guard = guard
         self._committers = committers
+        self._redact = redact
         self._one_large = asyncio.Semaphore(1)
         self._translating_bytes = 0
         encoder = Encoder()
@@ -60,7 +68,9 @@ class Intake:
             translated = await self._translate(signal, body, json=json)
         finally:
             self._translating_bytes -= len(body)
-        await committer.commit(translated.block)
+        del body  # what waits to be committed are its rows; keeping both would double the memory of a burst
+        digest = request_digest_of(translated)
+        await committer.commit(translated.block, digest=digest, rows=translated.rows)
         if translated.rejected:
             log.warning(
                 "partly_rejected",
@@ -70,7 +80,8 @@ class Intake:
 
     async def _translate(self, signal: Signal, body: bytes, *, json: bool) -> Translated:
         def translate(body: bytes) -> Translated:
-            return self._encode[signal](FROM_JSON[signal](body) if json else body)
+            request = FROM_JSON[signal](body) if json else body
+            return self._encode[signal](request if self._redact is None else self._redact(signal, request))
 
         if len(body) < THREAD_FROM_BYTES:
             return translate(body)

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -19,6 +19,9 @@ from assay.settings import Settings
 OtlpGrpc = Annotated[str | None, typer.Option("--otlp-grpc", help="OTLP/gRPC listens here (ASSAY_OTLP_GRPC).")]
 OtlpHttp = Annotated[str | None, typer.Option("--otlp-http", help="OTLP/HTTP listens here (ASSAY_OTLP_HTTP).")]
 Grpc = Annotated[str | None, typer.Option("--grpc", help="The evaluator listens here (ASSAY_GRPC).")]
+Exporters = Annotated[
+    int | None, typer.Option("--exporters", help="Receiver processes that share the ports (ASSAY_EXPORTERS).")
+]
 ClickHouseHttp = Annotated[
     str | None, typer.Option("--clickhouse-http", help="The embedded ClickHouse listens here (ASSAY_CLICKHOUSE_HTTP).")
 ]
@@ -33,6 +36,7 @@ def up(
     clickhouse_url: ClickHouseUrl = None,
     otlp_grpc: OtlpGrpc = None,
     otlp_http: OtlpHttp = None,
+    exporters: Exporters = None,
     grpc: Grpc = None,
     clickhouse_http: ClickHouseHttp = None,
     judge_model: JudgeModel = None,
@@ -44,16 +48,21 @@ def up(
     from assay.up import ProcessTree
 
     chosen = settings(
-        data_dir=data_dir, clickhouse_url=clickhouse_url, otlp_grpc=otlp_grpc, otlp_http=otlp_http, grpc=grpc,
-        clickhouse_http=clickhouse_http, judge_model=judge_model, insecure=insecure,
+        data_dir=data_dir, clickhouse_url=clickhouse_url, otlp_grpc=otlp_grpc, otlp_http=otlp_http,
+        exporters=exporters, grpc=grpc, clickhouse_http=clickhouse_http, judge_model=judge_model, insecure=insecure,
     )  # fmt: skip
     configure_logging(chosen.log_level)
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, lambda *_: stop.set())
+    stop = _stop_signals()
     with ProcessTree(chosen) as tree:
         print(json.dumps(tree.endpoints()) if as_json else _welcome(tree.endpoints(), chosen), flush=True)
         tree.supervise(stop.wait)
+
+
+def _stop_signals() -> threading.Event:
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, lambda *_: stop.set())
+    return stop
 
 
 def _welcome(endpoints: dict[str, object], chosen: Settings) -> str:
@@ -89,17 +98,29 @@ def exporter(
     clickhouse_url: ClickHouseUrl = None,
     otlp_grpc: OtlpGrpc = None,
     otlp_http: OtlpHttp = None,
+    exporters: Exporters = None,
     insecure: Insecure = None,
 ) -> None:
     """Run only the OTLP receiver, beside a ClickHouse that runs already.  Prints one JSON line when it is ready."""
-    from assay.roles.exporter import serve_exporter
-    from assay.roles.process import configure_logging, run
+    from assay.roles.process import configure_logging
 
     chosen = settings(
-        data_dir=data_dir, clickhouse_url=clickhouse_url, otlp_grpc=otlp_grpc, otlp_http=otlp_http, insecure=insecure
-    )
+        data_dir=data_dir, clickhouse_url=clickhouse_url, otlp_grpc=otlp_grpc, otlp_http=otlp_http,
+        exporters=exporters, insecure=insecure,
+    )  # fmt: skip
     configure_logging(chosen.log_level)
-    sys.exit(run(serve_exporter, _connected(chosen)))
+    chosen = _connected(chosen)
+    if chosen.exporters == 1:
+        from assay.roles.exporter import serve_exporter
+        from assay.roles.process import run
+
+        sys.exit(run(serve_exporter, chosen))
+    from assay.exporter_group import ExporterGroup
+
+    stop = _stop_signals()
+    with ExporterGroup(chosen) as group:
+        print(json.dumps(group.endpoints()), flush=True)
+        group.supervise(stop.wait)
 
 
 @app.command(rich_help_panel=RUN)
@@ -131,19 +152,30 @@ def migrate(
     """Bring the database to the schema of this program (`assay up` does it by itself)."""
     from storage.clickhouse import migrate as migrations
     from storage.clickhouse.client import Database
+    from storage.clickhouse.retention import RetentionChange, apply_retention, days_said
+    from storage.retention import parse_retention
 
+    kept: list[RetentionChange] = []
     chosen = _connected(settings(data_dir=data_dir, clickhouse_url=clickhouse_url))
 
     async def work() -> list[migrations.Migration]:
         async with Database(chosen.clickhouse_url, database=chosen.database) as database:
-            return await (migrations.check(database) if check else migrations.migrate(database))
+            if check:
+                return await migrations.check(database)
+            applied = await migrations.migrate(database)
+            kept.extend(await apply_retention(database, parse_retention(chosen.retention_days)))
+            return applied
 
     found = [f"{migration.number:04d}_{migration.name}" for migration in asyncio.run(work())]
     printer = Printer(as_json)
     if check:
         printer.value({"pending": found}, f"{len(found)} migrations to apply" if found else "the schema is up to date")
         raise SystemExit(FAILURE if found else 0)
-    printer.value({"applied": found}, f"{len(found)} migrations applied" if found else "the schema was up to date")
+    lines = [f"{len(found)} migrations applied" if found else "the schema was up to date"]
+    lines += [f"{each.table} is kept {days_said(each.to_days)} (was {days_said(each.from_days)})" for each in kept]
+    printer.value(
+        {"applied": found} | ({"retention": [asdict(each) for each in kept]} if kept else {}), "\n".join(lines)
+    )
 
 
 @app.command(rich_help_panel=RUN)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.connection import endpoints
 from assay.cli.console import CommandFailed, Json
 from assay.cli.main import ClickHouseUrl, DataDir, app, settings
+
+if TYPE_CHECKING:
+    from storage.clickhouse.client import Database
 
 READ = "Read"
 show = typer.Typer(no_args_is_help=True, help="Show a normalised target: what a judge would see.")
@@ -88,6 +91,54 @@ def _show(level: str, ids: list[str], as_json: bool, chosen_flags: dict[str, Any
         print(json.dumps(record, ensure_ascii=False, indent=None if as_json else 2, default=str))
 
 
+MAX_TRACES = 1000
+"""Of a session, unless more are asked for: one record is one JSON value in memory."""
+MAX_SPANS, PAGE_SPANS = 100_000, 5_000
+"""Of a record, and of what is read at once."""
+
+
+def _show_sessions(ids: list[str], limit: int, as_json: bool, chosen_flags: dict[str, Any]) -> None:
+    from storage.clickhouse.client import Database
+
+    found = endpoints(settings(**chosen_flags))
+
+    async def work() -> list[dict[str, Any]]:
+        async with Database(found["clickhouse_url"], database=found["database"]) as database:
+            return [await _session(database, each, limit) for each in ids]
+
+    for record in asyncio.run(work()):
+        print(json.dumps(record, ensure_ascii=False, indent=None if as_json else 2, default=str))
+
+
+async def _session(database: Database, session_id: str, limit: int) -> dict[str, Any]:
+    """One record, of at most so many traces; says so where there are more."""
+    from evaluator.targets.normalise import normalise_session, normalise_trace
+    from storage.clickhouse.sessions import pages, traces_of_session
+    from storage.clickhouse.telemetry import ClickHouseTelemetry
+    from storage.model import StoredLog, StoredSpan
+
+    telemetry = ClickHouseTelemetry(database)
+    session = await traces_of_session(database, session_id, limit=limit)
+    if not session.count:
+        raise CommandFailed(f"session {session_id} is not stored", "it may not have arrived yet: `assay doctor`")
+    traces, shown = [], 0
+    for part in pages(session.traces, page_spans=PAGE_SPANS, max_spans=MAX_SPANS):
+        shown += len(part)
+        window = {"first_ns": min(each.first_ns for each in part), "last_ns": max(each.last_ns for each in part)}
+        wanted = [each.trace_id for each in part]
+        spans: dict[str, list[StoredSpan]] = {}
+        logs: dict[str, list[StoredLog]] = {}
+        for span in await telemetry.spans(wanted, **window):
+            spans.setdefault(span.trace_id, []).append(span)
+        for log in await telemetry.logs(wanted, **window):
+            logs.setdefault(log.trace_id, []).append(log)
+        traces += [normalise_trace(spans[id], logs.get(id, ())) for id in wanted if id in spans]
+    record: dict[str, Any] = normalise_session(session_id, traces).to_dict()
+    if session.count > shown:
+        record["notes"] = [f"the first {shown} of {session.count} traces, by arrival: --limit, {MAX_SPANS} spans"]
+    return record
+
+
 Ids = Annotated[list[str], typer.Argument(help="Ids; several are allowed.")]
 
 
@@ -101,3 +152,15 @@ def show_span(ids: Ids, data_dir: DataDir = None, clickhouse_url: ClickHouseUrl 
 def show_trace(ids: Ids, data_dir: DataDir = None, clickhouse_url: ClickHouseUrl = None, as_json: Json = False) -> None:
     """Traces by id; with --json one object a line."""
     _show("trace", ids, as_json, {"data_dir": data_dir, "clickhouse_url": clickhouse_url})
+
+
+@show.command("session")
+def show_session(
+    ids: Ids,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many traces, by arrival.")] = MAX_TRACES,
+    data_dir: DataDir = None,
+    clickhouse_url: ClickHouseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Sessions by id: their traces in order of their start; with --json one object a line."""
+    _show_sessions(ids, limit, as_json, {"data_dir": data_dir, "clickhouse_url": clickhouse_url})

@@ -25,6 +25,7 @@ from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.explain import Explainer
 from evaluator.online.leases import LeaseKeeper
+from evaluator.online.maintenance import MaintenanceWorker
 from evaluator.online.worker import OnlineWorker
 from evaluator.online.writeback import WriteBackWorker
 from evaluator.scoring.engine import Engine
@@ -32,6 +33,7 @@ from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.engine_config import write_private
+from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.schema import check_schema
@@ -41,6 +43,7 @@ from storage.ports import Completion
 
 log = logging.getLogger(__name__)
 SECRET_BYTES = 32
+MAINTENANCE_SECONDS = 600.0
 GRACE_SECONDS = 5.0
 """For calls under way at a stop, after the rules' work had ten; `assay up` kills after twenty."""
 
@@ -95,11 +98,19 @@ async def _serve(
                         tasks.create_task(_warm_up(judges)),
                         tasks.create_task(leases.run()),
                         tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
+                        tasks.create_task(_maintain(settings, queue, leases)),
                     ]
                     await online.run(stop)  # returns when `stop` is set and what was started is done
                     for task in background:
                         task.cancel()
         await leases.release()
+
+
+async def _maintain(settings: Settings, queue: ClickHouseQueue, leases: LeaseKeeper) -> None:
+    """On a connection of its own: to compare many rows may take longer than anything that callers wait for."""
+    url, name = settings.clickhouse_url, settings.database
+    async with Database(url, database=name, timeout_seconds=MAINTENANCE_SECONDS) as database:
+        await MaintenanceWorker(ClickHouseMaintenance(database), queue, leases).run()
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from assay.roles.process import run_as_child
-from assay.settings import Settings
+from assay.settings import OFF, Settings
 from exporter.disk import DiskLimits
+from exporter.heap import collect_rarely, give_buffers_back
+from exporter.redaction import Redaction
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database
 from storage.clickhouse.schema import check_schema
@@ -18,9 +21,13 @@ from storage.clickhouse.telemetry import ClickHouseSink
 
 async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until `stop`; reports `otlp_grpc` and `otlp_http`."""
+    give_buffers_back()
+    _raise_file_limit()
+    redaction = _redaction(settings)
     hosts = {name: getattr(settings, name).rpartition(":")[0] for name in ("otlp_grpc", "otlp_http")}
 
     def on_ready(ports: Endpoints) -> None:
+        collect_rarely()
         ready(
             {
                 "otlp_grpc": f"{hosts['otlp_grpc']}:{ports.grpc_port}",
@@ -35,11 +42,29 @@ async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callabl
             ExporterSettings(
                 grpc=settings.otlp_grpc,
                 http=settings.otlp_http,
+                shared_ports=settings.exporters > 1,
+                cors_origins=settings.web_origins,
                 disk=DiskLimits(min_free_bytes=settings.min_free_disk_mb << 20),
             ),
             stop=stop,
             on_ready=on_ready,
+            redaction=redaction,
         )
+
+
+def _redaction(settings: Settings) -> Redaction | None:
+    if settings.redaction == OFF:
+        return None
+    from storage.redaction.load import redactor  # where it is off, nothing of it is loaded
+
+    return Redaction(redactor(settings.redaction, settings.data_dir))
+
+
+def _raise_file_limit() -> None:
+    """Every connection is a file; the soft limit is often 1,024 for programs that use select()."""
+    if sys.platform == "linux":  # elsewhere the hard limit is not always one that may be set
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

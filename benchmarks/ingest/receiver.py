@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 
+from exporter.heap import collect_rarely, give_buffers_back
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseSink
@@ -16,10 +17,12 @@ from storage.clickhouse.telemetry import ClickHouseSink
 
 async def main(url: str) -> None:
     """Serve until told to stop."""
+    give_buffers_back()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
     def on_ready(endpoints: Endpoints) -> None:
+        collect_rarely()
         print(endpoints.grpc_port, endpoints.http_port, flush=True)
 
     async with Database(url) as database:

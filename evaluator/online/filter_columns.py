@@ -76,6 +76,15 @@ SPAN_COLUMNS = (
     _number("OutputTokens", "output_tokens"),
     _number("CostUsd", "cost_usd"),
     _text("Environment", "environment"),
+    _text("Operation", "operation"),
+    _text("RequestModel", "request_model"),
+    _text("ResponseModel", "response_model"),
+    _text("Provider", "provider"),
+    _text("ErrorType", "error_type"),
+    _text("AgentName", "agent_name"),
+    _text("ToolName", "tool_name"),
+    _number("CacheReadInputTokens", "cache_read_input_tokens"),
+    _number("ReasoningOutputTokens", "reasoning_output_tokens"),
 )
 
 # The last group is the root span's (the earliest span where no root came), and so are the attributes.

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 TTL_SECONDS = 20.0
 RENEW_SECONDS = 5.0
-WORK = ("score", "writeback")
+WORK = ("score", "writeback", "maintenance")
 
 
 class LeaseKeeper:

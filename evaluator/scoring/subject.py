@@ -107,7 +107,7 @@ def inline(target: InlineTarget) -> Subject:
 def _subject(record: TargetRecord, trace: TraceRecord) -> Subject:
     if record.ref.level is Level.TRACE:
         return Subject(record=record, kind="", inputs=named_inputs(trace))
-    span = next((span for span in trace.spans if span.span_id == record.ref.span_id), None)
+    span = trace.span(record.ref.span_id)
     if span is None:  # it was located a moment ago: retention or `erase` took it
         raise TargetNotFound(f"span {record.ref.key} is not stored any more")
     return Subject(record=record, kind=span.kind, inputs=named_inputs(span, trace))

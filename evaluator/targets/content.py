@@ -9,7 +9,7 @@ from typing import Final
 from evaluator.targets.shapes import embedded, event_messages, is_said, pieced_answer, request_messages, returned
 from storage.dialects.documents import Document, documents_in
 from storage.dialects.lookup import Found, Lookup, name_of
-from storage.dialects.message import Message
+from storage.dialects.message import Message, ToolCall
 from storage.dialects.messages import MAX_MESSAGES, Side, messages_in, system_messages, text_message
 from storage.dialects.objects import is_object_repr
 from storage.dialects.table import Table
@@ -39,6 +39,7 @@ class Content:
         """System prompt and the messages without it; '' and an empty list for what was not sent."""
         system = "\n\n".join(self._instructions())
         chosen: list[Message] = []
+        bare: list[Message] = []
         for found in self._lookup.find("input_messages", self._kind):
             read = self._spoken(self._input(found))
             lifted = [message.content for message in read if message.role == "system" and message.content]
@@ -46,21 +47,24 @@ class Content:
             spoken = [message for message in read if message.role != "system"]
             if found.row.exchange:
                 spoken = _without_answer(spoken)
-            if not chosen:
-                chosen = spoken
-            elif len(chosen) == len(spoken):
-                chosen = _identified(chosen, spoken)
-            if chosen and not any(message.role == "tool" and not message.tool_call_id for message in chosen):
+            chosen = _better(chosen, spoken)
+            if chosen and all(map(_is_identified, chosen)):
                 break
-        return system, chosen
+            if not chosen and not bare:
+                bare = self._spoken(self._bare_question(found))
+        return system, chosen or bare
 
     def answer(self) -> list[Message]:
         """Assistant messages that the model answered with."""
+        chosen: list[Message] = []
+        bare: list[Message] = []
         for found in self._lookup.find("output_messages", self._kind):
-            answered = _after_the_question(self._spoken(self._output(found)))
-            if answered:
-                return answered
-        return []
+            chosen = _better(chosen, _after_the_question(self._spoken(self._output(found))))
+            if chosen and all(map(_is_identified, chosen)):
+                break
+            if not chosen and not bare:
+                bare = self._spoken(self._bare_answer(found))
+        return chosen or bare
 
     def prepares_a_prompt(self) -> bool:
         """Whether the span's output is a conversation that still waits for its answer: a step before a model call."""
@@ -81,41 +85,44 @@ class Content:
         if found.row.carrier == "messages":
             return self._message_events()
         read = messages_in(found.value, "input")
-        if not read and isinstance(found.value, dict):
-            read = request_messages(found.value)
-        if not read and found.row.text and isinstance(found.value, list) and len(found.value) == 1:
-            only = found.value[0]
-            read = [text_message(only, "input")] if isinstance(only, str) and is_said(only) else []
-        if not read and (found.row.text or found.row.at) and isinstance(found.value, str) and is_said(found.value):
-            read = [text_message(found.value, "input")]
-        return read
+        return request_messages(found.value) if not read and isinstance(found.value, dict) else read
+
+    def _bare_question(self, found: Found) -> list[Message]:
+        """A bare text that a row takes for the message: it counts only where no row finds a list of messages."""
+        value = found.value
+        if found.row.text and isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        taken = isinstance(value, str) and (found.row.text or bool(found.row.at)) and is_said(value)
+        return [text_message(value, "input")] if taken and isinstance(value, str) else []
 
     def _output(self, found: Found) -> list[Message]:
         if found.row.carrier == "choices":
             return self._choice_events()
         if found.row.pieces:
             return pieced_answer(found.value if isinstance(found.value, list) else [])
-        read = messages_in(found.value, "output")
-        if not read and found.row.text:
-            text = (
-                found.value
-                if isinstance(found.value, str)
-                else text_in(found.value, "output")
-                if isinstance(found.value, dict)
-                else ""
-            )
-            if not text and isinstance(found.value, (dict, list)) and found.row.key.endswith(".object"):
-                text = encode(found.value)
-            if is_said(text):
-                read = [text_message(text, "output")]
-        return read
+        return messages_in(found.value, "output")
+
+    def _bare_answer(self, found: Found) -> list[Message]:
+        if not found.row.text:
+            return []
+        if found.row.key.endswith(".object"):
+            text = found.text or encode(found.value)
+        elif isinstance(found.value, list) and len(found.value) == 1 and isinstance(found.value[0], str):
+            text = found.value[0]
+        elif isinstance(found.value, str):
+            text = found.value
+        else:
+            text = text_in(found.value, "output") if isinstance(found.value, dict) else ""
+        return [text_message(text, "output")] if is_said(text) else []
 
     def _message_events(self) -> list[Message]:
         """One event for each message, as span events or as logs."""
         read: list[Message] = []
         for name, attributes, body in self._named_events():
             if role := _MESSAGE_EVENTS.get(name):
-                read.extend(event_messages(role, attributes, body, "content"))
+                said = event_messages(role, attributes, body, "content")
+                # Bedrock's answers of tools come as messages of the tool and, once more, as the user's.
+                read.extend(message for message in said if message.role != "tool" or message not in read)
         return read
 
     def _choice_events(self) -> list[Message]:
@@ -235,12 +242,37 @@ def _without_answer(messages: list[Message]) -> list[Message]:
     return messages[:end]
 
 
+def _better(messages: list[Message], others: list[Message]) -> list[Message]:
+    """The first copy of a conversation that was found, with the ids that only a later one has."""
+    if not messages:
+        return others
+    return _identified(messages, others) if len(messages) == len(others) else messages
+
+
 def _identified(messages: list[Message], others: list[Message]) -> list[Message]:
     """Messages with the call ids that another copy of the same conversation has and they lack."""
     pairs = list(zip(messages, others, strict=True))
     if not all(one.role == other.role and one.content == other.content for one, other in pairs):
         return messages
-    return [dataclasses.replace(one, tool_call_id=one.tool_call_id or other.tool_call_id) for one, other in pairs]
+    return [
+        dataclasses.replace(
+            one,
+            tool_call_id=one.tool_call_id or other.tool_call_id,
+            tool_calls=_named_calls(one.tool_calls, other.tool_calls),
+        )
+        for one, other in pairs
+    ]
+
+
+def _named_calls(calls: tuple[ToolCall, ...], others: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    if [(call.name, call.arguments) for call in calls] != [(call.name, call.arguments) for call in others]:
+        return calls
+    return tuple(dataclasses.replace(call, id=call.id or other.id) for call, other in zip(calls, others, strict=True))
+
+
+def _is_identified(message: Message) -> bool:
+    """Whether every call and every answer to one says which it is."""
+    return (message.role != "tool" or bool(message.tool_call_id)) and all(call.id for call in message.tool_calls)
 
 
 def _hit(attributes: Mapping[str, str]) -> dict[str, str]:

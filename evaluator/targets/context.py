@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from evaluator.targets import rendering
-from evaluator.targets.record import SpanRecord, TraceRecord
+from evaluator.targets.record import Brought, SpanRecord, TraceRecord
 
-_SOURCES: Final = frozenset({"retriever", "reranker", "tool"})
 _VARIABLES: Final = (
     "context",
     "context_str",
@@ -43,21 +42,19 @@ def context_of_span(record: SpanRecord, trace: TraceRecord | None) -> str:
         case "retriever" | "reranker":
             return rendering.documents(record.documents)
         case "llm":
-            before = (
-                [span for span in trace.spans if span.start_ns + span.duration_ns <= record.start_ns] if trace else []
-            )
-            return _returned(before) or context_in_prompt(record)
+            before = [each for each in trace.brought if each.end_ns <= record.start_ns] if trace else []
+            return _joined(before) or context_in_prompt(record)
         case "agent" | "chain" if trace:
-            return _returned(_below(record.span_id, trace))
+            below = _below(record.span_id, trace)
+            return _joined(each for each in trace.brought if each.span_id in below)
         case _:
             return ""
 
 
 def context_of_trace(trace: TraceRecord) -> str:
     """What retrievers and tools of a trace returned, else the context inside the prompt of a model call."""
-    returned = _returned(trace.spans)
-    if returned:
-        return returned
+    if brought := _joined(trace.brought):
+        return brought
     prompts = (context_in_prompt(span) for span in trace.spans if span.kind == "llm" and span.duplicate_of is None)
     return next(filter(None, prompts), "")
 
@@ -111,22 +108,11 @@ def _headed(prompt: str) -> str:
     return "\n".join(kept or ()).strip()
 
 
-def _returned(spans: Iterable[SpanRecord]) -> str:
-    texts = dict.fromkeys(
-        text for span in spans if span.kind in _SOURCES and span.duplicate_of is None for text in _texts(span)
-    )
-    return "\n\n".join(texts)
+def _joined(brought: Iterable[Brought]) -> str:
+    return "\n\n".join(dict.fromkeys(text for each in brought for text in each.texts))
 
 
-def _texts(span: SpanRecord) -> Iterator[str]:
-    if span.kind == "tool":
-        if outcome := rendering.tool_outcome(span):
-            yield f"{span.tool_name or span.name} returned: {outcome}"
-    else:
-        yield from (document.content for document in span.documents if document.content)
-
-
-def _below(span_id: str, trace: TraceRecord) -> list[SpanRecord]:
+def _below(span_id: str, trace: TraceRecord) -> set[str]:
     wanted: set[str] = set()
     waiting = [span_id]
     while waiting:
@@ -134,4 +120,4 @@ def _below(span_id: str, trace: TraceRecord) -> list[SpanRecord]:
             if child not in wanted:
                 wanted.add(child)
                 waiting.append(child)
-    return [span for span in trace.spans if span.span_id in wanted]
+    return wanted

@@ -8,12 +8,17 @@ from typing import Final
 
 from evaluator.targets.record import MODEL_KINDS
 from storage.dialects.lookup import Lookup
+from storage.dialects.message import first_of
 from storage.dialects.table import Table
 from storage.dialects.values import as_count, as_number, decode, decode_json, is_filler, walk
 
 _DATED: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$")
 """Ending of a snapshot: the name under which models answer, where an alias was asked for."""
+_ASKED: Final = re.compile(r"(?:[a-z]{2,6}\.)?[a-z0-9]+\.[\w.-]+-v\d+(?::|%3A)\d+")
+"""An id of Bedrock: what was asked for, as nothing there says which model answered."""
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_NOBODY: Final = frozenset({"unknown", "Unknown", "UNKNOWN", "N/A", "n/a", "none", "not_set"})
+"""What senders write for a user or a session that they do not know."""
 _PARAM_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "temperature": ("temperature",),
     "max_tokens": (
@@ -42,14 +47,11 @@ class Facts:
 
     def text(self, field: str) -> str | None:
         """First text of a field that was not withheld."""
-        withheld = self._table.words["withheld_prefixes"]
-        for found in self._lookup.find(field, self._kind):
-            value = found.value
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return str(value)
-            if isinstance(value, str) and not is_filler(value) and not value.startswith(withheld):
-                return value
-        return None
+        text = self._lookup.first_text(field, self._kind, self._table.words["withheld_prefixes"])
+        if text not in _NOBODY or field not in ("user_id", "session_id"):
+            return text
+        told = (found.value for found in self._lookup.find(field, self._kind))
+        return next((value for value in told if isinstance(value, str) and value not in _NOBODY), None)
 
     def models(self) -> tuple[str | None, str | None]:
         """Model that was asked for, and model that answered."""
@@ -59,12 +61,23 @@ class Facts:
             return request, response
         if self._kind != "llm":  # there are no aliases of embedding and reranking models
             return request or response or self.text("model"), response
+        if request and response is None and (asked := self._alias_of(request)):
+            return asked, request
         named = self.text("model")
+        if request is None and named is not None and _ASKED.fullmatch(named):
+            return named, response
         if named is None or named in (request, response) or _same(named, request):
             return request, response
         if request is None and response is None:
             return (None, named) if _DATED.search(named) else (named, None)
         return (request, named) if response is None else (request or named, response)
+
+    def _alias_of(self, snapshot: str) -> str | None:
+        """The name that another copy of the request asked for, where the snapshot that answered stands as its model."""
+        if not _DATED.search(snapshot):
+            return None
+        names = (found.value for found in self._lookup.find("request_model", self._kind))
+        return next((name for name in names if isinstance(name, str) and snapshot.startswith(f"{name}-")), None)
 
     def _response_model(self, request: str | None) -> str | None:
         for found in self._lookup.find("response_model", self._kind):
@@ -102,8 +115,8 @@ class Facts:
     def params(self) -> dict[str, object]:
         """Request parameters by their usual names."""
         read: dict[str, object] = {}
-        for name in self._table.names["params"]:
-            for found in self._lookup.find(f"params.{name}", self._kind):
+        for name, values in self._lookup.find_named("params", self._kind):
+            for found in values:
                 value = decode_json(found.text) if found.text else found.value
                 if _is_param(name, value):
                     read[name] = value
@@ -113,8 +126,10 @@ class Facts:
             if not isinstance(blob, dict):
                 continue
             for name, aliases in _PARAM_ALIASES.items():
-                value = next((blob[alias] for alias in aliases if blob.get(alias) is not None), None)
-                if name not in read and _is_param(name, value):
+                if name in read:
+                    continue
+                value = first_of(blob, aliases)
+                if value is not None and _is_param(name, value):
                     read[name] = as_number(value)
         return read
 
@@ -141,8 +156,8 @@ class Facts:
         return dict(self._counts("usage_aggregate"))
 
     def _counts(self, field: str) -> Iterator[tuple[str, int]]:
-        for name in self._table.names[field]:
-            for found in self._lookup.find(f"{field}.{name}", self._kind):
+        for name, values in self._lookup.find_named(field, self._kind):
+            for found in values:
                 if (count := as_count(found.value)) is not None:
                     yield name, count
                     break
@@ -191,10 +206,7 @@ class Facts:
         return read
 
     def _is_internal(self, name: str) -> bool:
-        return any(
-            name.startswith(word[:-1]) if word.endswith("*") else name == word
-            for word in self._table.words["framework_metadata"]
-        )
+        return name in self._table.internal_names or name.startswith(self._table.internal_beginnings)
 
     def agent_name(self) -> str | None:
         """Name of the agent that the span belongs to or is."""

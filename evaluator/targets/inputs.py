@@ -81,7 +81,7 @@ def _output(record: SpanRecord) -> str | None:
         case "llm":
             return rendering.answer(record)
         case "tool":
-            return rendering.tool_outcome(record)
+            return record.outcome()
         case "retriever" | "reranker":
             return rendering.documents(record.documents)
         case _:

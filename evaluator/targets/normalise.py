@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -111,7 +110,4 @@ def _answer(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str |
 
 
 def _changed(records: Sequence[SpanRecord], changes: Changes) -> list[SpanRecord]:
-    return [
-        dataclasses.replace(record, **change) if (change := changes.get(record.span_id)) else record
-        for record in records
-    ]
+    return [record.changed(**change) if (change := changes.get(record.span_id)) else record for record in records]

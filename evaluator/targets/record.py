@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from storage.dialects.documents import Document
 from storage.dialects.message import Message, ToolCall
+from storage.dialects.values import encode
 
 MODEL_KINDS: Final = frozenset({"llm", "embedding", "reranker"})
 """Kinds of spans that are themselves a call of a model."""
 
+_SOURCES: Final = frozenset({"retriever", "reranker", "tool"})
 _NOT_SHOWN: Final = frozenset({"output_messages", "filled", "session_id_generated"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SpanRecord:
     """One span.  What was not sent is absent: None, an empty tuple, an empty map.  Nothing is guessed.
 
@@ -85,6 +88,28 @@ class SpanRecord:
     filled: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, **fields: Any) -> SpanRecord:
+        """As the constructor, which sets every field with a call of its own: an eighth of what reading a span costs.
+
+        Fields that hold maps must be given.
+        """
+        record = object.__new__(cls)
+        record.__dict__.update(fields)
+        return record
+
+    def changed(self, **fields: Any) -> SpanRecord:
+        """A copy with other values for some fields."""
+        return SpanRecord.of(**{**self.__dict__, **fields})
+
+    def outcome(self) -> str:
+        """What a tool returned, or why it failed, as text; '' when neither was sent."""
+        if self.tool_error:
+            return f"error: {self.tool_error}"
+        if self.tool_result is not None:
+            return encode(self.tool_result)
+        return "error" if self.status == "error" else ""
+
     def to_dict(self) -> dict[str, object]:
         """JSON-ready, absent fields left out; what only the trace tells stands apart under `from_trace`."""
         own: dict[str, object] = {}
@@ -101,7 +126,15 @@ class SpanRecord:
         return own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought(NamedTuple):
+    """What one retriever or tool brought into a run: a text for each document, or the outcome of the tool."""
+
+    span_id: str
+    end_ns: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TraceRecord:
     """One trace.
 
@@ -134,7 +167,20 @@ class TraceRecord:
 
     def span(self, span_id: str) -> SpanRecord | None:
         """One of its spans."""
-        return next((span for span in self.spans if span.span_id == span_id), None)
+        return self._by_id.get(span_id)
+
+    @functools.cached_property
+    def _by_id(self) -> Mapping[str, SpanRecord]:
+        return {span.span_id: span for span in self.spans}
+
+    @functools.cached_property
+    def brought(self) -> Sequence[Brought]:
+        """What its retrievers and tools brought, in start order; each call once."""
+        return [
+            Brought(span.span_id, span.start_ns + span.duration_ns, tuple(_texts(span)))
+            for span in self.spans
+            if span.kind in _SOURCES and span.duplicate_of is None
+        ]
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready, absent fields left out."""
@@ -162,6 +208,13 @@ class SessionRecord:
             "n_traces": len(self.traces),
             "traces": [trace.to_dict() for trace in self.traces],
         }
+
+
+def _texts(span: SpanRecord) -> Iterator[str]:
+    if span.kind != "tool":
+        yield from (document.content for document in span.documents if document.content)
+    elif outcome := span.outcome():
+        yield f"{span.tool_name or span.name} returned: {outcome}"
 
 
 def _plain(value: object) -> object:

@@ -33,21 +33,12 @@ def documents(found: Sequence[Document]) -> str:
     return "\n\n".join(dict.fromkeys(document.content for document in found if document.content))
 
 
-def tool_outcome(record: SpanRecord) -> str:
-    """What a tool returned, or why it failed; '' when neither was sent."""
-    if record.tool_error:
-        return f"error: {record.tool_error}"
-    if record.tool_result is not None:
-        return encode(record.tool_result)
-    return "error" if record.status == "error" else ""
-
-
 def step(record: SpanRecord) -> str:
     """One line on what a span of a run did; '' for spans that only hold others."""
     match record.kind:
         case "tool":
             made = ToolCall(name=record.tool_name or record.name, arguments=record.tool_arguments)
-            return f"tool {call(made)} -> {tool_outcome(record) or '(result not captured)'}"
+            return f"tool {call(made)} -> {record.outcome() or '(result not captured)'}"
         case "llm":
             return f"model{_named(record)}: {answer(record) or _failure(record) or '(answer not captured)'}"
         case "retriever" | "reranker":

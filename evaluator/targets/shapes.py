@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from storage.dialects.message import Message, content_of, first_of, result_text, tool_call
 from storage.dialects.messages import messages_in, system_messages, text_message
 from storage.dialects.objects import is_object_repr
 from storage.dialects.values import decode, encode, texts_in
 from storage.dialects.wrappers import call_arguments
+
+_MCP_KEYS: Final = frozenset(
+    {"content", "isError", "is_error", "structuredContent", "structured_content", "_meta", "meta"}
+)
+"""Keys of what a tool of the Model Context Protocol returns."""
 
 
 def request_messages(value: Mapping[str, object]) -> list[Message]:
@@ -50,7 +56,9 @@ def event_messages(role: str, attributes: Mapping[str, str], body: str, key: str
 def pieced_answer(pieces: list[object]) -> list[Message]:
     """An answer whose text, tool calls and reasoning are three attributes."""
     text, calls, reasoning = (*pieces, None, None, None)[:3]
-    if isinstance(text, (list, dict)):
+    if isinstance(text, list) and all(isinstance(item, str) for item in text):
+        text = "\n".join(text)
+    elif isinstance(text, (list, dict)):
         text = result_text(text)
     listed = calls if isinstance(calls, list) else []
     read = tuple(call for entry in listed if isinstance(entry, dict) and (call := tool_call(entry)))
@@ -75,6 +83,9 @@ def returned(value: object) -> object:
         messages = [message for message in messages_in([value], "output") if message.role == "tool"]
         if messages:
             return messages[0].content
+        blocks = value.get("content")
+        if isinstance(blocks, list) and value.keys() <= _MCP_KEYS and all(map(_is_block, blocks)):
+            return result_text(blocks)
         for key in ("output", "outputs", "result"):
             if key in value and (len(value) == 1 or set(value) <= {key, "tags", "color", "name", "kwargs", "metadata"}):
                 return returned(value[key])
@@ -86,6 +97,10 @@ def returned(value: object) -> object:
         tool_messages = [message for message in messages_in(value, "output") if message.role == "tool"]
         return tool_messages[0].content if tool_messages else value
     return value
+
+
+def _is_block(value: object) -> bool:
+    return isinstance(value, dict) and "type" in value
 
 
 def embedded(value: object) -> list[str]:

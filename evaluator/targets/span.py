@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluator.targets.content import Content
 from evaluator.targets.facts import Facts
 from evaluator.targets.record import MODEL_KINDS, SpanRecord
+from storage.dialects.documents import MAX_DOCUMENTS
 from storage.dialects.lookup import Lookup
+from storage.dialects.message import Message
 from storage.dialects.messages import MAX_MESSAGES
 from storage.dialects.table import table
 from storage.dialects.values import encode
@@ -26,24 +28,25 @@ def record_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> SpanRecord:
     lookup = Lookup(rows, span, own_logs)
     kind = lookup.kind() or "other"
     content = Content(rows, lookup, kind)
-    if kind == "llm" and content.prepares_a_prompt():
+    answer = content.answer() if kind == "llm" else []
+    if kind == "llm" and not answer and content.prepares_a_prompt():
         kind = "chain"
         content = Content(rows, lookup, kind)
     facts = Facts(rows, lookup, kind)
-    return SpanRecord(
+    said = _said(kind, content, facts, lookup, answer)
+    return SpanRecord.of(
         trace_id=span.trace_id, span_id=span.span_id, parent_span_id=span.parent_span_id, name=span.name,
         scope=span.scope_name, service_name=span.service_name, start_ns=span.start_ns,
-        duration_ns=span.duration_ns, kind=kind, **_said(kind, content, facts, lookup),
+        duration_ns=span.duration_ns, kind=kind, notes=_notes(said, lookup), **said,
         **_known(kind, facts, lookup),
     )  # fmt: skip
 
 
-def _said(kind: str, content: Content, facts: Facts, lookup: Lookup) -> dict[str, Any]:
+def _said(kind: str, content: Content, facts: Facts, lookup: Lookup, answer: Sequence[Message]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     match kind:
         case "llm":
             system, messages = content.conversation()
-            answer = content.answer()
             read = {
                 "system_prompt": system or None,
                 "input_messages": tuple(messages),
@@ -54,8 +57,6 @@ def _said(kind: str, content: Content, facts: Facts, lookup: Lookup) -> dict[str
                 "finish_reasons": facts.finish_reasons()
                 or tuple(message.finish_reason for message in answer if message.finish_reason),
             }
-            if len(messages) >= MAX_MESSAGES:
-                read["notes"] = (f"only the first {MAX_MESSAGES} messages were read",)
         case "tool":
             read = _of_tool(content, facts, lookup)
         case "retriever" | "reranker":
@@ -68,6 +69,16 @@ def _said(kind: str, content: Content, facts: Facts, lookup: Lookup) -> dict[str
         read["input_text"] = content.text("input") or None
         read["output_text"] = content.text("output") or None
     return read
+
+
+def _notes(said: Mapping[str, Any], lookup: Lookup) -> tuple[str, ...]:
+    """What could not be read whole."""
+    notes = [f"{key} could not be read: broken, too large or too deep" for key in lookup.unread()]
+    if len(said.get("input_messages", ())) >= MAX_MESSAGES:
+        notes.append(f"only the first {MAX_MESSAGES} messages were read")
+    if len(said.get("documents", ())) >= MAX_DOCUMENTS:
+        notes.append(f"only the first {MAX_DOCUMENTS} documents were read")
+    return tuple(notes)
 
 
 def _of_tool(content: Content, facts: Facts, lookup: Lookup) -> dict[str, Any]:
@@ -107,6 +118,7 @@ def _known(kind: str, facts: Facts, lookup: Lookup) -> dict[str, Any]:
         usage, aggregate = {}, aggregate or usage
     session = facts.text("session_id")
     status = facts.status()
+    own_metadata = facts.metadata("span_metadata")
     return {
         "request_model": request,
         "response_model": response,
@@ -119,8 +131,8 @@ def _known(kind: str, facts: Facts, lookup: Lookup) -> dict[str, Any]:
         "session_id_generated": facts.session_generated(session),
         "user_id": facts.text("user_id"),
         "tags": facts.tags(),
-        "metadata": facts.metadata() or facts.metadata("span_metadata"),
-        "span_metadata": facts.metadata("span_metadata"),
+        "metadata": facts.metadata() or own_metadata,
+        "span_metadata": own_metadata,
         "agent_name": facts.agent_name(),
         "status": status,
         "error_type": facts.text("error_type") if status == "error" else None,

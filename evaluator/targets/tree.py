@@ -130,14 +130,15 @@ def _richness(record: SpanRecord) -> int:
 
 
 def _answered_beside(records: Sequence[SpanRecord], changes: Changes) -> None:
-    calls = [
-        record for record in records if record.kind == "llm" and "duplicate_of" not in changes.get(record.span_id, {})
-    ]
+    by_id = {record.span_id: record for record in records if record.kind == "llm"}
     waiting: dict[tuple[object, ...], list[SpanRecord]] = {}
-    for call in calls:
-        if not call.output_messages and call.status != "error":
-            waiting.setdefault(_asked(call), []).append(call)
-    for note in calls:
+    for call in by_id.values():
+        counting = by_id.get(_counting(call.span_id, changes), call)
+        if not call.output_messages and not counting.output_messages and call.status != "error":
+            waiting.setdefault(_asked(call), []).append(counting)
+    for note in by_id.values():
+        if "duplicate_of" in changes.get(note.span_id, {}):
+            continue
         unanswered = waiting.get(_asked(note), [])
         if (
             unanswered

@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from exporter.errors import BadCompression, BodyTooLarge, Overloaded, UnsupportedMedia
+from exporter.errors import BadCompression, BodyBroken, BodyTooLarge, BodyTooSlow, Overloaded, UnsupportedMedia
 from exporter.intake import Signal
 from storage.errors import Rejected, Unavailable
 from storage.otlp.errors import Malformed, TooLarge
@@ -39,9 +39,11 @@ class Answer:
 # In order: the first class that fits counts.
 ANSWERS: Mapping[type[Exception], Answer] = {
     Overloaded: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+    BodyTooSlow: Answer(grpc.StatusCode.UNAVAILABLE, 503),
     Unavailable: Answer(grpc.StatusCode.UNAVAILABLE, 503),
     Rejected: Answer(grpc.StatusCode.INVALID_ARGUMENT, 400),
     Malformed: Answer(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    BodyBroken: Answer(grpc.StatusCode.INVALID_ARGUMENT, 400),
     BadCompression: Answer(grpc.StatusCode.INVALID_ARGUMENT, 400),
     TooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 413),
     BodyTooLarge: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, 413),

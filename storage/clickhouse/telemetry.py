@@ -11,7 +11,7 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.engine_config import MIN_FREE_BYTES
 from storage.errors import NotFound, Unavailable
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
-from storage.ports import TargetRecord, TelemetryTable
+from storage.ports import StoredRequests, TargetRecord, TelemetryTable
 
 INSERT_SETTINGS: Mapping[str, object] = {
     "async_insert": 0,  # an answer means: the part is committed
@@ -43,6 +43,19 @@ class ClickHouseSink:
         await self._database.insert_native(
             table, body, settings={**INSERT_SETTINGS, "insert_deduplication_token": token}
         )
+
+    async def stored_requests(
+        self, table: TelemetryTable, *, after_us: int, until_us: int, limit: int
+    ) -> StoredRequests:
+        """Complete requests of a window; see the port."""
+        window = {"after_us": after_us, "until_us": until_us, "max_rows": limit}
+        target = rf"(?i)\binto\s+\S*\b{table}\b"
+        try:
+            async with asyncio.timeout(INSERT_SECONDS):
+                [row] = await self._database.rows("stored_requests", {"table": table, "target": target, **window})
+        except TimeoutError:
+            raise Unavailable(f"ClickHouse did not say within {INSERT_SECONDS:.0f} s what is stored") from None
+        return StoredRequests(**row)
 
     async def free_bytes(self) -> int:
         """Free bytes of the fullest disk."""

@@ -66,6 +66,8 @@ def documents_in(value: object, depth: int = 0) -> list[Document]:
 
 
 def _document(item: object) -> Document | None:
+    if isinstance(item, str) and item[:1] == "{":
+        item = decode(item)
     if isinstance(item, str):
         if not is_object_repr(item):
             return Document(content=item) if item else None
@@ -102,6 +104,9 @@ def _text(item: Mapping[str, object]) -> str:
         found = item.get(key)
         if isinstance(found, dict):
             found = found.get("text", found.get("content"))
+        elif isinstance(found, list):  # parts, as of a message
+            texts = (part.get("text") for part in found if isinstance(part, dict))
+            found = "\n".join(text for text in texts if isinstance(text, str))
         if isinstance(found, str) and found:
             return found
     return ""

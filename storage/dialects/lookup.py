@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
-from storage.dialects.flattened import families, rebuilt
-from storage.dialects.table import DETAILS_EVENT, KindRule, Place, Row, Table, fits, places_of
+from storage.dialects.flattened import rebuilt
+from storage.dialects.plan import Hit, Plan, Signature, plans
+from storage.dialects.table import DETAILS_EVENT, KindRule, Row, Table, places
 from storage.dialects.values import decode, is_filler, walk
 from storage.model import StoredLog, StoredSpan
 
-_EMPTY: Final[Mapping[str, str]] = {}
 _NOT_CONTENT: Final = ("token", "cost", "usage", "price", "count", "mime", "vector")
 """Parts of keys under which no content stands, whatever their last part says."""
 _CONTENT_FIELDS: Final = frozenset({
     "input_messages", "output_messages", "input", "output", "tool_arguments", "tool_result", "query", "documents",
     "input_texts", "system_prompt",
 })  # fmt: skip
-_OUTPUT_WORDS: Final = ("output", "response", "completion", "result", "answer", "choices")
-_INPUT_WORDS: Final = ("input", "request", "prompt", "query", "question", "argument")
-_OTHER_SIDE: Final[Mapping[str, tuple[str, ...]]] = {
-    "input_messages": _OUTPUT_WORDS, "input": _OUTPUT_WORDS, "query": _OUTPUT_WORDS, "tool_arguments": _OUTPUT_WORDS,
-    "input_texts": _OUTPUT_WORDS, "output_messages": _INPUT_WORDS, "output": _INPUT_WORDS, "tool_result": _INPUT_WORDS,
-    "documents": _INPUT_WORDS,
-}  # fmt: skip
+_MAY_DECODE: Final = frozenset('{["( \t\r\n')
+"""How a text begins that may be more than a text; other white space is as rare as it is harmless."""
+_LONGEST_FILLER: Final = 16
+_LONGEST_MARK: Final = 100
+_Entries = functools.partial(defaultdict[int, dict[str, str]], dict)
+_Events = dict[str, list[tuple[Mapping[str, str], str]]]
 
 
 class Found(NamedTuple):
@@ -43,54 +44,45 @@ class Lookup:
         self._table = table
         self.span = span
         self.logs = logs
-        self._hits: dict[str, list[tuple[int, str, Row]]] = {}
-        self._by_last: dict[str, list[str]] = {}
         self._decoded: dict[str, object] = {}
-        self._families: Mapping[str, Mapping[int, Mapping[str, str]]] = {}
-        self._match()
+        self._broken: set[str] = set()
+        self._families: defaultdict[str, defaultdict[int, dict[str, str]]] = defaultdict(_Entries)
+        self._events: _Events = _events(span, logs) if logs or span.events else {}
+        self._plan = self._planned()
 
     def find(self, field: str, kind: str = "") -> Iterable[Found]:
         """Values of a field, most authoritative first; fillers are left out."""
-        hits = self._hits.get(field)
-        elsewhere = self._table.elsewhere.get(field)
-        if hits is None and elsewhere is None:
-            return ()
-        return self._found(field, kind, hits or [], elsewhere or ())
+        hits = self._plan[field]
+        return self._found(field, kind, hits) if hits else ()
 
-    def _found(
-        self, field: str, kind: str, hits: list[tuple[int, str, Row]], elsewhere: tuple[Place, ...]
-    ) -> Iterator[Found]:
-        if elsewhere:
-            hits = hits + [(place.rank, "", place.row) for place in elsewhere if self._present(place.row)]
-        if len(hits) > 1:
-            hits = sorted(hits, key=_rank)
-        pieced = -1
-        named: set[str] = set()
-        for rank, key, row in hits:
-            if row.is_glob:
-                if key in named or _contradicts(field, key):
-                    continue
-            else:
-                named.add(key)
-            if row.pieces:
-                if rank == pieced:
-                    continue
-                pieced = rank
-            if (row.kinds and kind not in row.kinds) or (row.scope and not self.span.scope_name.startswith(row.scope)):
+    def find_named(self, field: str, kind: str = "") -> Iterator[tuple[str, Iterable[Found]]]:
+        """As `find`, for each name under a field (`usage`) that was sent."""
+        for name, hits in self._plan.named(field):
+            yield name, self._found(field, kind, hits)
+
+    def _found(self, field: str, kind: str, hits: Sequence[Hit]) -> Iterator[Found]:
+        attributes = self.span.attributes
+        for row, key in hits:
+            if row.kinds and kind not in row.kinds:
                 continue
-            yield from self._values(field, row, key)
+            if not row.is_plain:
+                if row.carrier != "resource" or row.key in self.span.resource_attributes:
+                    yield from self._values(field, row, key)
+                continue
+            text = attributes[key]
+            if not row.is_glob or field not in _CONTENT_FIELDS or _holds_content(key, text):
+                yield Found(row, key, self.decoded(text), text)
 
-    def first_text(self, field: str, kind: str = "") -> str:
-        """First value that is a text or a number, as text; '' when there is none."""
+    def first_text(self, field: str, kind: str, withheld: tuple[str, ...]) -> str | None:
+        """First value that is a text, or a number as text; texts that begin like one of `withheld` do not count."""
         for found in self.find(field, kind):
             value = found.value
-            if isinstance(value, bool) or value is None:
-                continue
-            if isinstance(value, (int, float)):
+            if isinstance(value, str):
+                if not value.startswith(withheld) and not is_filler(value):
+                    return value
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 return str(value)
-            if isinstance(value, str) and value and not is_filler(value):
-                return value
-        return ""
+        return None
 
     def attribute(self, key: str) -> str:
         """Text of a span attribute; '' when it is not there."""
@@ -98,64 +90,64 @@ class Lookup:
 
     def decoded(self, text: str) -> object:
         """`values.decode`, once for each text."""
+        if text[:1] not in _MAY_DECODE:
+            return text
         try:
             return self._decoded[text]
         except KeyError:
             value = self._decoded[text] = decode(text)
+            if value is text:
+                self._broken.add(text)
             return value
+
+    def unread(self) -> list[str]:
+        """Attributes that were asked for as messages, but are no whole JSON, or larger or deeper than is read."""
+        if not self._broken:
+            return []
+        asked = (hit for field in ("input_messages", "output_messages") for hit in self._plan[field])
+        texts = {key: self.span.attributes[key] for row, key in asked if row.is_plain and not row.text}
+        return [key for key, text in texts.items() if text in self._broken and _is_structure(text)]
 
     def kind(self) -> str:
         """Kind of the span by kind.yaml; '' when no rule answers."""
-        for rule in self._table.kind_rules:
-            if kind := self._kind_by(rule):
+        name = self.span.name
+        for rule, key in self._plan.kind_rules:
+            if rule.name and rule.name != name and not ("*" in rule.name and fnmatchcase(name, rule.name)):
+                continue
+            kind = self._kind_word(rule, self.span.attributes[key]) if key else rule.kind
+            if kind:
                 return kind
         return ""
 
-    def events(self, name: str) -> Iterator[tuple[Mapping[str, str], str]]:
+    def events(self, name: str) -> Iterable[tuple[Mapping[str, str], str]]:
         """Attributes and body of every span event and log record of this name, in order."""
-        for event in self.span.events:
-            if event.name == name:
-                yield event.attributes, ""
-        for log in self.logs:
-            if name_of(log) == name:
-                yield log.attributes, log.body
+        return self._events.get(name, ())
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _match(self) -> None:
-        """One pass over the attributes: which rows find something."""
-        hits = self._hits
-        numbered = False
-        seen: set[tuple[str, int, str]] = set()
-        for key, value in self.span.attributes.items():
-            places = places_of(key)
-            self._by_last.setdefault(places.last, []).append(key)
-            if is_filler(value):
+    def _planned(self) -> Plan:
+        """One pass over the attributes: flattened lists are put together, the rest says where to look."""
+        span, families = self.span, self._families
+        keys: list[str] = []
+        fillers: list[str] = []
+        known = places()
+        for key, text in span.attributes.items():
+            of_key = known[key]
+            if of_key.family is not None:
+                prefix, index, rest = of_key.family
+                families[prefix][index][rest] = text
+                if of_key.only_family:
+                    continue
+            if not text:
                 continue
-            for place in places.direct:
-                hits.setdefault(place.field, []).append((place.rank, key, place.row))
-            for parent, place in places.above:
-                if (place.field, place.rank, parent) not in seen:
-                    seen.add((place.field, place.rank, parent))
-                    hits.setdefault(place.field, []).append((place.rank, parent, place.row))
-            numbered = numbered or places.numbered
-        if numbered:
-            self._families = families(self.span.attributes)
-            for prefix in self._families:
-                for place in self._table.indexed_exact.get(prefix, ()):
-                    hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
-                for place in self._table.indexed_globs.get(prefix.rsplit(".", 1)[-1], ()):
-                    if fits(place.row.key, prefix):
-                        hits.setdefault(place.field, []).append((place.rank, prefix, place.row))
-
-    def _present(self, row: Row) -> bool:
-        match row.carrier:
-            case "messages" | "choices" | "rows" | "log" | "details":
-                return bool(self.logs or self.span.events)
-            case "status":
-                return bool(self.span.status_message)
-            case _:
-                return True
+            keys.append(key)
+            if len(text) < _LONGEST_FILLER and is_filler(text):
+                fillers.append(key)
+        signature = Signature(
+            tuple(keys), tuple(fillers), tuple(families), span.scope_name, tuple(self._events),
+            bool(span.status_message),
+        )  # fmt: skip
+        return plans()[signature]
 
     def _values(self, field: str, row: Row, key: str) -> Iterator[Found]:
         if row.carrier in ("messages", "choices", "rows"):
@@ -163,16 +155,15 @@ class Lookup:
         elif row.pieces:
             yield Found(row=row, key=key, value=self._pieces(row))
         elif row.indexed:
-            yield Found(row=row, key=key, value=rebuilt(self._families[key]))
+            entries = self._families[key]
+            if not all(is_filler(text) for entry in entries.values() for text in entry.values()):
+                yield Found(row=row, key=key, value=rebuilt(entries))
         elif row.prefix:
             start = f"{key}."
-            yield Found(
-                row=row,
-                key=key,
-                value={
-                    name[len(start) :]: text for name, text in self.span.attributes.items() if name.startswith(start)
-                },
-            )
+            children = {
+                name[len(start) :]: text for name, text in self.span.attributes.items() if name.startswith(start)
+            }
+            yield Found(row=row, key=key, value=children)
         else:
             for text in self._texts(row, key):
                 if is_filler(text) or (row.is_glob and field in _CONTENT_FIELDS and not _holds_content(key, text)):
@@ -182,6 +173,8 @@ class Lookup:
     def _at(self, row: Row, key: str, text: str) -> Iterator[Found]:
         if not row.at:
             yield Found(row=row, key=key or row.key, value=self.decoded(text), text=text)
+            return
+        if not row.may_be_in(text):
             return
         whole = self.decoded(text)
         if row.unless_at and all(walk(whole, path) is not None for path in row.unless_at[:1]):
@@ -194,15 +187,8 @@ class Lookup:
 
     def _pieces(self, row: Row) -> list[object]:
         """Values of keys that together make one thing; None for those that are not there."""
-        return [self.decoded(text) if (text := self._attribute_like(pattern)) else None for pattern in row.pieces]
-
-    def _attribute_like(self, pattern: str) -> str:
-        if "*" not in pattern:
-            return self.span.attributes.get(pattern, "")
-        for key in self._by_last.get(pattern.rsplit(".", 1)[-1], ()):
-            if fits(pattern, key):
-                return self.span.attributes[key]
-        return ""
+        keys = [self._plan.key_like(pattern) for pattern in row.pieces]
+        return [self.decoded(self.span.attributes[key]) if key else None for key in keys]
 
     def _texts(self, row: Row, key: str) -> Iterable[str]:
         carrier = row.carrier
@@ -219,24 +205,6 @@ class Lookup:
         name = carrier.removeprefix("event:")
         return [text for attributes, _ in self.events(name) if (text := attributes.get(row.key))]
 
-    def _kind_by(self, rule: KindRule) -> str:
-        if rule.scope and not self.span.scope_name.startswith(rule.scope):
-            return ""
-        if rule.name and not (
-            self.span.name == rule.name or ("*" in rule.name and fnmatchcase(self.span.name, rule.name))
-        ):
-            return ""
-        if rule.any and not any(self._attribute_like(key) for key in rule.any):
-            return ""
-        if rule.also and not any(self._attribute_like(key) for key in rule.also):
-            return ""
-        if any(self._attribute_like(key) for key in rule.unless):
-            return ""
-        if not rule.key:
-            return rule.kind
-        text = self._attribute_like(rule.key)
-        return self._kind_word(rule, text) if text else ""
-
     def _kind_word(self, rule: KindRule, text: str) -> str:
         value: object = self.decoded(text)
         if rule.at:
@@ -249,7 +217,7 @@ class Lookup:
                 return kind
         if word in rule.values:
             return rule.values[word]
-        return self._table.kind_words.get(word, "")
+        return self._table.kind_words.get(word, "") or self._table.kind_words.get(word.rpartition(".")[2], "")
 
 
 def name_of(log: StoredLog) -> str:
@@ -257,15 +225,20 @@ def name_of(log: StoredLog) -> str:
     return log.event_name or log.attributes.get("event.name", "")
 
 
-def _rank(hit: tuple[int, str, Row]) -> int:
-    return hit[0]
-
-
-def _contradicts(field: str, key: str) -> bool:
-    """Whether a key that a glob fits says itself that it is about the other side of the call."""
-    words = _OTHER_SIDE.get(field)
-    return words is not None and any(word in key for word in words)
-
-
 def _holds_content(key: str, text: str) -> bool:
     return not any(word in key for word in _NOT_CONTENT) and not text.replace(".", "", 1).lstrip("-").isdigit()
+
+
+def _events(span: StoredSpan, logs: Sequence[StoredLog]) -> _Events:
+    """Name -> attributes and body of each event, those of the span first."""
+    named: _Events = {}
+    for event in span.events:
+        named.setdefault(event.name, []).append((event.attributes, ""))
+    for log in logs:
+        named.setdefault(name_of(log), []).append((log.attributes, log.body))
+    return named
+
+
+def _is_structure(text: str) -> bool:
+    """Whether a text was meant as JSON, rather than as `[REDACTED]`."""
+    return len(text) > _LONGEST_MARK or '"' in text or "'" in text

@@ -21,6 +21,10 @@ ROLES: Final[Mapping[str, str]] = {
     "gen_ai.tool.message": "tool", "gen_ai.choice": "assistant", "gen_ai.assistant.reasoning": "assistant",
 }  # fmt: skip
 """Lower-case spelling of a role, a message class or an event name -> role."""
+SPOKEN_ROLES: Final[Mapping[str, str]] = {
+    **ROLES, "tool-response": "tool", "tool_response": "tool", "tool-call": "assistant", "tool_call": "assistant",
+}  # fmt: skip
+"""The same for the text under `role`; as the type of an object some of these name a part of a message."""
 
 _CALL_TYPES: Final = frozenset({
     "tool_call", "tool_use", "tool-call", "function_call", "toolcall", "server_tool_use", "server_tool_call",

@@ -17,6 +17,7 @@ from storage.dialects.message import (
     tool_call,
 )
 from storage.dialects.objects import message_of_repr
+from storage.dialects.opened import CONTENT_KEYS, opened
 from storage.dialects.values import decode
 
 Side = Literal["input", "output"]
@@ -39,7 +40,14 @@ _PACKED: Final[Mapping[Side, tuple[str, ...]]] = {
 _ITEM_TYPES: Final = frozenset(
     {"function_call", "function_call_output", "reasoning", "custom_tool_call", "custom_tool_call_output", "mcp_call"}
 )
-_CONTENT_KEYS: Final = ("content", "parts", "blocks", "items", "text", "message", "body")
+_TEXT_KEYS: Final = frozenset({"role", "content", "parts", "finish_reason"})
+_CALL_KEYS: Final = frozenset({"tool_calls", "toolCalls", "function_call", "additional_kwargs", "function_call_name"})
+_SYSTEM_KEYS: Final = (
+    "instructions", "system", "system_instruction", "systemInstruction", "system_prompt", "preamble",
+)  # fmt: skip
+_HISTORY_KEYS: Final = frozenset({"chat_history", "history"})
+_ASKED_KEYS: Final = ("question", "query", "message", "user_input", "input", "prompt")
+"""Keys of what is asked now, beside what was said before."""
 _MAX_DEPTH: Final = 8
 
 
@@ -68,12 +76,12 @@ def _messages(value: object, side: Side, depth: int) -> list[Message]:
 
 
 def _listed(values: list[object], side: Side, depth: int) -> list[Message]:
-    if all(isinstance(item, list) for item in values):
+    if isinstance(values[0], list) and all(isinstance(item, list) for item in values):
         pairs = [pair for item in values[:MAX_MESSAGES] if (pair := _pair(item)) is not None]
         if len(pairs) == len(values[:MAX_MESSAGES]):
             return pairs
         return _messages(values[0], side, depth + 1)  # a batch: the first conversation is the one that was sent
-    if all(isinstance(item, str) for item in values):
+    if isinstance(values[0], str) and all(isinstance(item, str) for item in values):
         shown = (message_of_repr(item) for item in values[:MAX_MESSAGES] if isinstance(item, str))
         return [message for message in shown if message is not None]
     found: list[Message] = []
@@ -107,12 +115,10 @@ def _packed(value: Mapping[str, object], side: Side, depth: int) -> list[Message
         if isinstance(inner, (list, dict)) or (isinstance(inner, str) and inner[:1] in "[{"):
             found = _messages(inner, side, depth + 1)
             if found:
+                asked = text_at(value, _ASKED_KEYS) if key in _HISTORY_KEYS and side == "input" else ""
+                found = [*found, text_message(asked, side)] if asked else found
                 break
-    instructions = (
-        first_of(value, ("instructions", "system", "system_instruction", "system_prompt"))
-        if found and side == "input"
-        else None
-    )
+    instructions = first_of(value, _SYSTEM_KEYS) if found and side == "input" else None
     return [*system_messages(instructions), *found] if instructions else found
 
 
@@ -127,7 +133,10 @@ def system_messages(value: object) -> list[Message]:
 
 def _message(item: Mapping[str, object], side: Side) -> list[Message]:
     """The message in one object, with the tool results it carries as messages of their own; empty when it is none."""
-    item, role = _opened(item, side)
+    outer = item
+    item, role = opened(item, "user" if side == "input" else "assistant")
+    if (text := _only_text(item, role)) is not None:
+        return [text]
     kind = item.get("type")
     if kind in _ITEM_TYPES and "role" not in item:
         parts = Parts()
@@ -135,29 +144,66 @@ def _message(item: Mapping[str, object], side: Side) -> list[Message]:
         return _built(parts, "assistant", "", "", "")
     if not role:
         return []
-    parts = Parts()
     if role == "tool" and not isinstance(item.get("parts"), list):
-        body = content_of(first_of(item, _CONTENT_KEYS))
-        if isinstance(body, dict) and body.get("type") == "function" and isinstance(body.get("function"), dict):
-            return []  # Langfuse lists the tools that may be called as messages
-        if _holds_results(body):
-            parts.add(body)
-            return parts.results
-        return [
-            Message(
-                role="tool",
-                content=result_text(body),
-                tool_call_id=identifier(item),
-                name=text_at(item, ("name", "tool_name")),
-            )
-        ]
+        return _tool_messages(item, outer)
+    parts = Parts()
     _add_content(item, parts)
+    if item.keys() <= _TEXT_KEYS:
+        return _built(parts, role, "", "", text_at(item, ("finish_reason",)))
     _add_calls(item, parts)
     reasoning = first_of(item, ("reasoning_content", "reasoning", "thinking"))
     if isinstance(reasoning, str) and reasoning:
         parts.reasoning.append(reasoning)
     finish = text_at(item, ("finish_reason", "stop_reason", "finishReason"))
     return _built(parts, role, identifier(item) if role == "tool" else "", text_at(item, ("name",)), finish)
+
+
+def _tool_messages(item: Mapping[str, object], outer: Mapping[str, object]) -> list[Message]:
+    """The answers of tools in a message of theirs; `outer` is the object around it."""
+    parts = Parts()
+    body = content_of(first_of(item, CONTENT_KEYS))
+    if body is None and isinstance(contents := item.get("contents"), list):
+        parts.add(contents)
+        if parts.results:
+            return parts.results
+        body = "\n".join(parts.texts) or None
+    if body is None and outer is not item and isinstance(beside := outer.get("function"), list):
+        return [_returned(decoded) for entry in beside if isinstance(decoded := _decoded(entry), dict)]  # AutoGen
+    if isinstance(body, dict) and body.get("type") == "function" and isinstance(body.get("function"), dict):
+        return []  # Langfuse lists the tools that may be called as messages
+    if _holds_results(body):
+        parts.add(body)
+        return parts.results
+    return [_returned({**item, "content": body})]
+
+
+def _returned(result: Mapping[str, object]) -> Message:
+    """A tool's answer in an object of its own."""
+    body = result_text(first_of(result, CONTENT_KEYS))
+    return Message(
+        role="tool", content=body, tool_call_id=identifier(result), name=text_at(result, ("name", "tool_name"))
+    )
+
+
+def _decoded(value: object) -> object:
+    return decode(value) if isinstance(value, str) else value
+
+
+def _only_text(item: Mapping[str, object], role: str) -> Message | None:
+    """A message of nothing but a text, as most are; None when there may be more to it."""
+    if role == "tool" or not role or not item.keys() <= _TEXT_KEYS:
+        return None
+    text = item.get("content")
+    if text is None and isinstance(parts := item.get("parts"), list) and len(parts) == 1:
+        part = parts[0]
+        if isinstance(part, dict) and len(part) == 2 and part.get("type") == "text":
+            text = part.get("content")
+    elif isinstance(text, str) and text[:1] == "[":
+        return None
+    if not isinstance(text, str) or not text:
+        return None
+    finish = item.get("finish_reason")
+    return Message(role=role, content=text, finish_reason=finish if isinstance(finish, str) else "")
 
 
 def _holds_results(body: object) -> bool:
@@ -173,51 +219,8 @@ def _holds_results(body: object) -> bool:
     )
 
 
-def _opened(item: Mapping[str, object], side: Side) -> tuple[Mapping[str, object], str]:
-    """The object that holds the content, out of the wrappers around it, and its role ('' when it is no message)."""
-    if isinstance(role := item.get("role"), str) and role in ROLES and ("parts" in item or "content" in item):
-        return item, ROLES[role]
-    outer = item
-    for wrapper in ("message", "kwargs", "data", "delta"):
-        inner = item.get(wrapper)
-        if isinstance(inner, dict) and "content" not in item and "parts" not in item and "role" not in item:
-            item = inner
-            break
-    role = (
-        item.get("role")
-        or item.get("author")
-        or outer.get("event.name")
-        or item.get("event.name")
-        or item.get("source")
-    )
-    if isinstance(role, dict):
-        role = role.get("role") or role.get("value")
-    if not role and outer is not item and isinstance(path := outer.get("id"), list) and path:
-        role = path[-1]
-    if not role:
-        kinds = (item.get("type"), outer.get("type"), item.get("kind"))
-        role = next((kind for kind in kinds if isinstance(kind, str) and kind.lower() in ROLES), None)
-    if not role and item.get("kind") in ("request", "response"):
-        role = "user" if item["kind"] == "request" else "assistant"
-    if not role and (outer is not item and "finish_reason" in outer):
-        role = "assistant"
-    if not isinstance(role, str):
-        return item, ""
-    spelled = role.rsplit(".", 1)[-1].lower() if role.lower() not in ROLES else role.lower()
-    known = ROLES.get(spelled, "")
-    if known == "assistant" and outer.get("event.name") == "gen_ai.choice" and isinstance(item.get("role"), str):
-        known = ROLES.get(str(item["role"]).lower(), known)
-    if not known and any(key in item for key in ("content", "parts")) and isinstance(item.get("role"), str):
-        known = "user" if side == "input" else "assistant"
-    return (
-        (item, known)
-        if any(key in item for key in (*_CONTENT_KEYS, "tool_calls", "function_call", "toolCalls")) or known
-        else (item, "")
-    )
-
-
 def _add_content(item: Mapping[str, object], parts: Parts) -> None:
-    for key in _CONTENT_KEYS:
+    for key in CONTENT_KEYS:
         content = item.get(key)
         if content is None or content == "" or content == []:
             continue
@@ -238,6 +241,8 @@ def _add_content(item: Mapping[str, object], parts: Parts) -> None:
 
 def _add_calls(item: Mapping[str, object], parts: Parts) -> None:
     """Calls that stand beside the content.  The same calls can stand in it as well, and in LangChain's extras."""
+    if _CALL_KEYS.isdisjoint(item):
+        return
     extras = item.get("additional_kwargs")
     for holder in (item, extras if isinstance(extras, dict) else {}):
         listed = first_of(holder, ("tool_calls", "toolCalls"))
@@ -264,6 +269,8 @@ def _add_calls(item: Mapping[str, object], parts: Parts) -> None:
 
 def _built(parts: Parts, role: str, tool_call_id: str, name: str, finish: str) -> list[Message]:
     """Tool results come first: the text of a user's turn follows what the tools returned."""
+    if parts.results and not (parts.texts or parts.calls or parts.media or parts.reasoning or tool_call_id):
+        return parts.results
     own = Message(
         role=role, content="\n".join(parts.texts), tool_calls=tuple(parts.calls), tool_call_id=tool_call_id, name=name,
         media=tuple(parts.media), reasoning="\n".join(parts.reasoning), finish_reason=finish,

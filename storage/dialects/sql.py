@@ -1,98 +1,190 @@
-"""The derived columns of `otel_traces`, generated from the table: what ClickHouse can read without decoding."""
+"""The derived columns of `otel_traces`, generated from the table: what ClickHouse can read without decoding.
+
+The oldest columns stand alone.  The others are elements of one stored tuple, `Derived`, which is computed in one pass
+over a row's attributes, with an ALIAS for each: an INSERT pays for reading every expression, however few its rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from storage.dialects.table import KindRule, keys_of, table
+from storage.dialects.facts_sql import MAPS, facts, first, listed, quoted, rows_of, says_something
+from storage.dialects.kind_sql import kind
+from storage.dialects.table import Row, table
 
-
-def column_expressions() -> Mapping[str, str]:
-    """Column of `otel_traces` -> its MATERIALIZED expression over that table's columns."""
-    return {
-        "SessionId": _unless_withheld(_first("session_id")),
-        "UserId": _unless_withheld(_first("user_id")),
-        "ObservationKind": _kind(),
-        "Model": _first("response_model", "request_model", "model"),
-        "InputTokens": f"toUInt64OrZero({_first('usage.input_tokens')})",
-        "OutputTokens": f"toUInt64OrZero({_first('usage.output_tokens')})",
-        "CostUsd": f"ifNotFinite(toFloat64OrZero({_first('cost_usd')}), 0.)",
-        "Environment": _first("environment"),
-    }
-
-
-def _first(*fields: str) -> str:
-    """First attribute that is there, over the rows of fields in order."""
-    keys = dict.fromkeys((row_map, key) for field in fields for row_map, key in keys_of(field))
-    return f"firstNonDefault({', '.join(_attribute(row_map, key) for row_map, key in keys)})"
+_WORD: Final = "LowCardinality(String)"
+_FIELDS: Final = (
+    "operation", "request_model", "response_model", "model", "usage.output_tokens", "usage.cache_read_input_tokens",
+    "usage.reasoning_output_tokens", "provider", "error_type", "failed", "response_id", "agent_name", "tool_name",
+)  # fmt: skip
+_INPUT_NAMES: Final = ("input_tokens", "cache_read_input_tokens")
+_RANKS: Final = 256
+"""More than a field has rows: an attribute's number is its field's times this, plus its rank there."""
+_OPERATION: Final = Row(key="gen_ai.operation.name")
+_IS_DATED: Final = quoted(r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$")
+"""A snapshot's name ends in its date: models answer under it, where an alias was asked for."""
 
 
-def _attribute(row_map: str, key: str) -> str:
-    return f"{row_map}[{_quoted(key)}]"
+class DerivedColumn(NamedTuple):
+    """One column.  `default` is MATERIALIZED (computed at INSERT and stored) or ALIAS (computed when it is read)."""
+
+    name: str
+    type: str
+    default: str
+    sql: str
 
 
-def _unless_withheld(expression: str) -> str:
-    """'' where a sender's own scrubber stands in for the value."""
-    prefixes = table().words["withheld_prefixes"]
-    tests = " OR ".join(f"startsWith(found, {_quoted(prefix)})" for prefix in prefixes)
-    return f"arrayMap(found -> if({tests}, '', found), [{expression}])[1]"
+def derived_columns() -> tuple[DerivedColumn, ...]:
+    """Every column; an ALIAS reads the stored ones."""
+    alone = (
+        ("SessionId", "String", first(_rows("session_id"))),
+        ("UserId", "String", first(_rows("user_id"))),
+        ("ObservationKind", _WORD, kind()),
+        ("Model", _WORD, first(_rows("response_model", "request_model", "model"))),
+        ("InputTokens", "UInt64", _input_tokens()),
+        ("OutputTokens", "UInt64", f"toUInt64OrZero({first(_rows('usage.output_tokens'))})"),
+        ("CostUsd", "Float64", f"ifNotFinite(toFloat64OrZero({first(_rows('cost_usd'))}), 0.)"),
+        ("Environment", _WORD, first(_rows("environment"))),
+    )
+    elements = _elements()
+    derived = f"Tuple({', '.join(f'{name} {value_type}' for name, value_type, _ in elements)})"
+    return (
+        *(DerivedColumn(name, value_type, "MATERIALIZED", sql) for name, value_type, sql in alone),
+        DerivedColumn("Derived", derived, "MATERIALIZED", _together([sql for _, _, sql in elements])),
+        *(DerivedColumn(name, value_type, "ALIAS", _shown(name)) for name, value_type, _ in elements),
+    )
 
 
-def _kind() -> str:
-    """Kind by the words that senders use, then by structure; `other` is stored as ''."""
-    rules = [rule for rule in table().kind_rules if "*" not in rule.key]
-    by_word = [rule for rule in rules if rule.key and not rule.at and not rule.endings]
-    words = dict(table().kind_words)
-    for rule in by_word:
-        words.update(rule.values)
-    words = {word: kind for word, kind in words.items() if kind}
-    values = ", ".join(_attribute("SpanAttributes", rule.key) for rule in by_word)
-    looked_up = f"transform(trim(BOTH '\"' FROM lower(value)), [{_list(words)}], [{_list(words.values())}], '')"
-    spelled = f"arrayFirst(kind -> kind != '', arrayMap(value -> {looked_up}, [{values}]))"
-    shown = [answer for rule in rules if rule not in by_word for answer in _answers(rule)]
-    return f"arrayMap(kind -> if(kind = 'other', '', kind), [firstNonDefault({', '.join([spelled, *shown])})])[1]"
+def _rows(*fields: str) -> list[Row]:
+    return [row for field in fields for row in rows_of(field)]
 
 
-def _answers(rule: KindRule) -> Iterator[str]:
-    """Expression of one rule; none for rules that need a decoded value or a vendor's unknown prefix."""
-    if rule.at or any("*" in key for key in (rule.key, *rule.any, *rule.also, *rule.unless)):
-        return
-    answer = _by_ending(rule) if rule.key else _quoted(rule.kind)
-    tests = [*_conditions(rule)]
-    yield f"if({' AND '.join(tests)}, {answer}, '')" if tests else answer
+def _together(values: Sequence[str]) -> str:
+    """A tuple of expressions over F, G, V: the row's attributes in order of precedence, their fields, values."""
+    told = f"arrayFilter(f -> {says_something('f.2')}, {facts(_numbers())})"
+    bound = f"[arrayMap(f -> intDiv(f.1, {_RANKS}), F)], [arrayMap(f -> trim(BOTH '\"' FROM f.2), F)]"
+    return f"arrayMap(F -> arrayMap((G, V) -> ({', '.join(values)}), {bound})[1], [{told}])[1]"
 
 
-def _conditions(rule: KindRule) -> Iterator[str]:
-    if rule.scope:
-        yield f"startsWith(ScopeName, {_quoted(rule.scope)})"
-    if rule.name.endswith("*"):
-        yield f"startsWith(SpanName, {_quoted(rule.name[:-1])})"
-    elif rule.name:
-        yield f"SpanName = {_quoted(rule.name)}"
-    for keys in (rule.any, rule.also):
-        if keys:
-            yield f"({' OR '.join(_is_there(key) for key in keys)})"
-    if rule.unless:
-        yield f"NOT ({' OR '.join(_is_there(key) for key in rule.unless)})"
+def _shown(name: str) -> str:
+    # A model call may name the tool that it asked for.
+    return "if(ObservationKind = 'tool', Derived.ToolName, '')" if name == "ToolName" else f"Derived.{name}"
 
 
-def _is_there(key: str) -> str:
-    return f"{_attribute('SpanAttributes', key)} != ''"
+def _numbers() -> dict[tuple[str, str], int]:
+    """Number of every attribute, by (carrier, key); one that two fields name is the first one's."""
+    numbers: dict[tuple[str, str], int] = {}
+    for field in _FIELDS:
+        for rank, row in enumerate(_read(field)):
+            numbers.setdefault((row.carrier, row.key), _field(field) * _RANKS + rank)
+    return numbers
 
 
-def _by_ending(rule: KindRule) -> str:
-    value = _attribute("SpanAttributes", rule.key)
-    endings = [
-        f"endsWith({value}, {_quoted(ending)}), {_quoted(kind)}" for ending, kind in rule.endings.items() if ending
-    ]
-    default = rule.endings.get("", "")
-    return f"if({value} = '', '', multiIf({', '.join(endings)}, {_quoted(default)}))"
+def _read(field: str) -> tuple[Row, ...]:
+    return (_OPERATION,) if field == "operation" else rows_of(field)
 
 
-def _list(texts: Iterable[str]) -> str:
-    return ", ".join(map(_quoted, texts))
+def _field(name: str) -> int:
+    return _FIELDS.index(name) + 1
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def _value(field: str) -> str:
+    """The first value of a field; ''."""
+    lent = [row for row in _read(field) if not _is_own(field, row)]
+    found = f"V[indexOf(G, {_field(field)})]"
+    others = [f"{MAPS[row.carrier]}[{quoted(row.key)}]" for row in lent]
+    return f"firstNonDefault({', '.join([found, *others])})" if others else found
+
+
+def _is_own(field: str, row: Row) -> bool:
+    return _numbers()[row.carrier, row.key] // _RANKS == _field(field)
+
+
+def _elements() -> tuple[tuple[str, str, str], ...]:
+    """Name, type and expression of what is derived together."""
+    return (
+        ("Operation", _WORD, _value("operation")),
+        ("RequestModel", _WORD, _models(_REQUEST_MODEL)),
+        ("ResponseModel", _WORD, _models(_response_model())),
+        ("Provider", _WORD, _provider()),
+        ("ErrorType", _WORD, _error_type()),
+        ("AgentName", _WORD, _named_by_span("agent_name", "invoke_agent ")),
+        ("ToolName", _WORD, _named_by_span("tool_name", "execute_tool ")),
+        ("CacheReadInputTokens", "UInt64", f"toUInt64OrZero({_value('usage.cache_read_input_tokens')})"),
+        ("ReasoningOutputTokens", "UInt64", f"toUInt64OrZero({_value('usage.reasoning_output_tokens')})"),
+    )
+
+
+# A name that does not say whether it was asked for or answered counts as the former, unless it is a snapshot's.
+_REQUEST_MODEL: Final = (
+    f"multiIf(asked != '', asked, named = answered OR (answered = '' AND match(named, {_IS_DATED})), '', named)"
+)
+
+
+def _response_model() -> str:
+    """Model that answered."""
+    other = "named != asked AND NOT endsWith(named, concat('/', asked)) AND NOT endsWith(asked, concat('/', named))"
+    is_answer = f"if(asked = '', match(named, {_IS_DATED}), {other})"
+    return f"multiIf({_echoed()}, '', answered != '' OR named = '', answered, {is_answer}, named, '')"
+
+
+def _echoed() -> str:
+    """Whether the model that answered only repeats the one asked for: nothing else shows an answer."""
+    said = [f"concat({_value('response_id')}, {_value('usage.output_tokens')}) = ''"]
+    for row in table().fields["echoes_request_model"]:
+        looked_up = f"has({listed(row.values)}, SpanAttributes[{quoted(row.key)}])"
+        said.append(f"startsWith(ScopeName, {quoted(row.scope)}) AND {looked_up}" if row.scope else looked_up)
+    return f"answered = asked AND ({' OR '.join(said)})"
+
+
+def _models(expression: str) -> str:
+    values = ", ".join(f"[{_value(field)}]" for field in ("request_model", "response_model", "model"))
+    return f"arrayMap((asked, answered, named) -> {expression}, {values})[1]"
+
+
+def _input_tokens() -> str:
+    """Cached tokens are among them, also where a sender left them out."""
+    sent, cached = (f"toUInt64OrZero({first(_rows(f'usage.{name}'))})" for name in _INPUT_NAMES)
+    return f"arrayMap((n, cached) -> n + if(n > 0 AND cached > n, cached, 0), [{sent}], [{cached}])[1]"
+
+
+def _provider() -> str:
+    """Vendor, lower case; a framework that names itself there is passed over, and an interface's name is cut off."""
+    interface = quoted(rf"^([^.]*)\.(?:{'|'.join(map(re.escape, table().words['api_names']))})$")
+    name = "lower(trimBoth(f.2))"
+    for row in rows_of("provider"):
+        if row.until:
+            otherwise = name if row.until == "." else "''"
+            end, number = quoted(row.until), _numbers()[row.carrier, row.key]
+            cut = f"if(position(f.2, {end}) > 0, lower(substringIndex(f.2, {end}, 1)), {otherwise})"
+            name = f"if(f.1 = {number}, {cut}, {name})"
+    others = listed(["", *table().words["not_providers"]])
+    said = f"arrayFilter(f -> intDiv(f.1, {_RANKS}) = {_field('provider')}, F)"
+    return (
+        f"arrayFirst(n -> NOT has({others}, n), arrayMap(f -> replaceRegexpOne({name}, {interface}, '\\\\1'), {said}))"
+    )
+
+
+def _named_by_span(field: str, prefix: str) -> str:
+    name = f"if(startsWith(SpanName, '{prefix}'), trimBoth(substring(SpanName, {len(prefix) + 1})), '')"
+    return f"firstNonDefault({_value(field)}, {name})"
+
+
+def _error_type() -> str:
+    """Of spans that failed, whatever says so."""
+    words = [value for row in rows_of("failed") for value in row.values]
+    sources = [_value("error_type")]
+    for row in table().fields["error_type"]:
+        if row.carrier.startswith("event:") and not row.at:
+            name = quoted(row.carrier.removeprefix("event:"))
+            event = f"arrayFirst((a, n) -> n = {name}, `Events.Attributes`, `Events.Name`)"
+            sources.append(f"{event}[{quoted(row.key)}]")
+    failed = f"StatusCode = 'Error' OR (has({listed(words)}, {_value('failed')}) AND {_value('failed')} != '')"
+    return f"if({failed}, firstNonDefault({', '.join(sources)}), '')"
+
+
+def column_expressions() -> dict[str, str]:
+    """Column -> its expression."""
+    return {column.name: column.sql for column in derived_columns()}

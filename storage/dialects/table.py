@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import yaml
 
+from storage.dialects.flattened import indexed
+
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 
@@ -36,8 +38,17 @@ class Row:
     framework: bool = False
     tool_result: bool = False
     arguments_only: bool = False
+    inside: bool = False
 
     is_glob: bool = False
+    is_plain: bool = False
+    """Whether the text of one span attribute is all there is to it."""
+    heads: tuple[str, ...] = ()
+    """First steps of `at`, where a text without any of them holds nothing."""
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether decoding a text for `at` can be worth it."""
+        return not self.heads or any(head in text for head in self.heads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +68,15 @@ class KeyPlaces:
         direct: Places of the key itself.
         above: The same for the prefixes that it stands under, each with its prefix.
         last: Last part of the key.
-        numbered: Whether a part of the key is a number.
+        family: Prefix, index and rest of a key of a flattened list; None for any other.
+        only_family: Whether nothing but its family matters.
     """
 
     direct: tuple[Place, ...]
     above: tuple[tuple[str, Place], ...]
     last: str
-    numbered: bool
+    family: tuple[str, int, str] | None
+    only_family: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +103,20 @@ class Table:
         fields: Field -> rows in order.  A field with names (`usage`) appears as `usage.input_tokens`.
         names: `usage`, `params`, … -> the names under it.
         words: Word lists: fillers, framework names, …
+        internal_names, internal_beginnings: Metadata that frameworks add for themselves.
         exact, globs: Key, or last part of a key -> places; `indexed_*`, `parents_*`: of families and prefixes.
+        kind_keys: Every key or pattern that a kind rule names.
         elsewhere: Field -> places that are not span attributes.
     """
 
     fields: Mapping[str, tuple[Row, ...]]
     names: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]]
+    internal_names: frozenset[str]
+    internal_beginnings: tuple[str, ...]
     aliases: Mapping[str, Mapping[str, tuple[str, ...]]]
     kind_rules: tuple[KindRule, ...]
+    kind_keys: frozenset[str]
     kind_words: Mapping[str, str]
     exact: Mapping[str, tuple[Place, ...]]
     globs: Mapping[str, tuple[Place, ...]]
@@ -112,7 +130,7 @@ class Table:
 _ALIASES: Final = frozenset({"usage_names"})
 _WORDS: Final = frozenset({
     "not_content", "withheld_prefixes", "api_names", "not_providers", "not_errors", "withheld_errors", "not_tags",
-    "framework_tags", "framework_metadata", "generated_sessions",
+    "framework_tags", "framework_metadata", "generated_sessions", "infrastructure",
 })  # fmt: skip
 
 
@@ -138,13 +156,17 @@ def table() -> Table:
                 fields[f"{name}.{inner}"] = tuple(_row(row) for row in rows)
         else:
             fields[name] = tuple(_row(row) for row in entries)
+    rules = tuple(_rule(rule) for rule in kinds["rules"])
     places = [Place(field=name, rank=rank, row=row) for name, rows in fields.items() for rank, row in enumerate(rows)]
     return Table(
         fields=fields,
         names=names,
         words={name: tuple(facts[name]) for name in _WORDS},
+        internal_names=frozenset(facts["framework_metadata"]),
+        internal_beginnings=tuple(word[:-1] for word in facts["framework_metadata"] if word.endswith("*")),
         aliases={name: {key: tuple(paths) for key, paths in facts[name].items()} for name in _ALIASES},
-        kind_rules=tuple(_rule(rule) for rule in kinds["rules"]),
+        kind_rules=rules,
+        kind_keys=frozenset(key for rule in rules for key in (rule.key, *rule.any, *rule.also, *rule.unless)),
         kind_words={word: kind for kind, words in kinds["vocabulary"].items() for word in words},
         exact=_index(places, lambda row: not row.is_glob and not row.indexed and not row.prefix),
         globs=_index(places, lambda row: row.is_glob and not row.indexed and not row.prefix),
@@ -177,14 +199,20 @@ def _elsewhere(places: list[Place]) -> dict[str, tuple[Place, ...]]:
     return {name: tuple(group) for name, group in found.items()}
 
 
+_SHAPED: Final = frozenset({"at", "pieces", "indexed", "prefix"})
+
+
 def _row(entry: Any) -> Row:
     if isinstance(entry, str):
-        return Row(key=entry, is_glob="*" in entry)
+        return Row(key=entry, is_glob="*" in entry, is_plain=True)
     known = dict(entry)
-    known["is_glob"] = "*" in known.get("key", "")
+    known["is_glob"] = any("*" in key for key in (known.get("key", ""), *known.get("pieces", ())))
+    known["is_plain"] = known.get("carrier", "span") == "span" and not _SHAPED & known.keys()
     for name in ("at", "pieces", "system_at", "unless_at", "values"):
         if name in known:
             known[name] = tuple(str(item) for item in known[name])
+    steps = [path.split(".", 1)[0] for path in known.get("at", ())]
+    known["heads"] = tuple(steps) if all(step and not step.isdigit() for step in steps) else ()
     if "kinds" in known:
         known["kinds"] = frozenset(known["kinds"])
     try:
@@ -203,22 +231,46 @@ def _rule(entry: Mapping[str, Any]) -> KindRule:
         raise ValueError(f"kind rule {entry!r}: {error}") from None
 
 
-@functools.lru_cache(maxsize=16_384)
-def places_of(key: str) -> KeyPlaces:
-    """What the table says about one key.  Emitters use few keys, over and over."""
+class KeyMemo(dict[str, KeyPlaces]):
+    """Key -> what the table says about it.  Emitters use few keys; when there are many, it starts anew."""
+
+    def __missing__(self, key: str) -> KeyPlaces:
+        places = _places_of(key)
+        if len(key) <= _MAX_REMEMBERED_CHARACTERS:
+            if len(self) >= _MAX_REMEMBERED_KEYS:
+                self.clear()
+            self[key] = places
+        return places
+
+
+_MAX_REMEMBERED_KEYS: Final = 16_384
+_MAX_REMEMBERED_CHARACTERS: Final = 256
+
+
+@functools.cache
+def places() -> KeyMemo:
+    """What the table says about keys."""
+    return KeyMemo()
+
+
+def _places_of(key: str) -> KeyPlaces:
     known = table()
     last = key.rsplit(".", 1)[-1]
+    family = indexed(key)
     direct = [*known.exact.get(key, ())]
     direct += [
         place
         for place in known.globs.get(last, ())
-        if any(fits(pattern, key) for pattern in place.row.pieces or (place.row.key,))
+        if (family is None or place.row.inside)  # what stands at an index is a part, and not the whole
+        and any(fits(pattern, key) for pattern in place.row.pieces or (place.row.key,))
     ]
+    above = tuple(_above(key))
     return KeyPlaces(
         direct=tuple(direct),
-        above=tuple(_above(key)),
+        above=above,
         last=last,
-        numbered=any(part.isdigit() for part in key.split(".")),
+        family=family,
+        only_family=family is not None and not direct and not above and key not in known.kind_keys,
     )
 
 
@@ -236,9 +288,11 @@ def _above(key: str) -> Iterator[tuple[str, Place]]:
 
 
 def fits(pattern: str, key: str) -> bool:
-    """Whether a key is of a pattern with one `*` in it."""
+    """Whether a key is of a pattern with one `*` in it; keys of infrastructure are of none that begins with it."""
     if "*" not in pattern:
         return pattern == key
+    if pattern[0] == "*" and key.startswith(table().words["infrastructure"]):
+        return False
     head, _, tail = pattern.partition("*")
     return key.startswith(head) and key.endswith(tail) and len(key) > len(head) + len(tail)
 

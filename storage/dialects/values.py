@@ -16,13 +16,18 @@ MAX_DEPTH: Final = 60
 
 _OPENING: Final = frozenset('{["(')
 _NUMBER_START: Final = frozenset("-0123456789")
+_READ: Final = json.JSONDecoder(parse_constant=str).raw_decode
+_WHITE: Final = " \t\n\r"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), default=str)
 _FILLERS: Final = frozenset({"", "{}", "[]", "null", "None", '""', "()", "undefined", "NaN", "[{}]"})
 """What emitters write when they have nothing to say."""
+_LONGEST_FILLER: Final = 16
+"""Characters, white space around it included."""
 
 
 def is_filler(text: str) -> bool:
     """Whether an attribute's text says nothing."""
-    return text in _FILLERS or (len(text) < 16 and text.strip() in _FILLERS)
+    return len(text) < _LONGEST_FILLER and (text in _FILLERS or text.strip() in _FILLERS)
 
 
 def decode(text: str) -> object:
@@ -30,11 +35,13 @@ def decode(text: str) -> object:
 
     Numbers, booleans and null are decoded only inside a structure: "42" may well be a text.
     """
-    start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
+    start = text[:1]
+    if start.isspace():
+        start = text.lstrip()[:1]
     if start not in _OPENING:
         return text
     value = _structure(text, start)
-    if isinstance(value, str) and start == '"' and value != text:
+    if start == '"' and isinstance(value, str) and value != text:
         inner = value.lstrip()[:1]
         if inner in _OPENING:
             nested = _structure(value, inner)
@@ -56,7 +63,7 @@ def encode(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+        return _ENCODER.encode(value)
     except (ValueError, RecursionError):
         return str(type(value).__name__)
 
@@ -66,6 +73,9 @@ def as_number(value: object) -> float | int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
+        if value.isdecimal() and len(value) < 20:
+            value = int(value)
+            return value if value < 1 << 63 else None
         try:
             value = int(value) if len(value) < 20 and value.strip().lstrip("-").isdigit() else float(value)
         except ValueError:
@@ -165,11 +175,15 @@ def _structure(text: str, start: str) -> object:
 def _json(text: str) -> object:
     if len(text) > MAX_JSON_CHARACTERS:
         return _BROKEN
+    if text[:1] in _WHITE:
+        text = text.lstrip(_WHITE)
     try:
-        value = json.loads(text, parse_constant=str)
+        value, end = _READ(text)
     except (ValueError, RecursionError):
         return _BROKEN
-    return _BROKEN if _too_deep(value) else value
+    if end != len(text) and text[end:].strip(_WHITE):
+        return _BROKEN
+    return _BROKEN if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(value) else value
 
 
 def _too_deep(value: object) -> bool:

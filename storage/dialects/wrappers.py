@@ -28,6 +28,8 @@ _NOISE: Final = frozenset({
     "generation_kwargs", "tools", "hook_context", "color", "verbose", "stop", "session_id", "thread_id",
 })  # fmt: skip
 """Keys that frameworks add beside the arguments of a call."""
+_ACTORS: Final = frozenset({"agent", "llm", "lm", "self", "model"})
+"""Keys of those who act in a call: alone among what frameworks add, they ask nothing."""
 
 
 def text_in(value: object, side: Side, depth: int = 0) -> str:
@@ -68,6 +70,8 @@ def call_arguments(value: object) -> object:
         return value["inputs"]
     if isinstance(value.get("input_str"), str) and set(value) <= _NOISE | {"inputs", "input_str", "kwargs"}:
         return decode(value["input_str"])
+    if set(value) in ({"tool_name", "arguments"}, {"name", "arguments"}):
+        return call_arguments(value["arguments"])
     if set(value) == {"tool_input"} or set(value) == {"tool_args"}:
         return call_arguments(next(iter(value.values())))
     return value
@@ -80,9 +84,10 @@ def _said(text: str, side: Side) -> str:
 
 
 def _of_list(value: list[object], side: Side, depth: int) -> str:
-    if messages := messages_in(value, side):
-        return last_text(messages, side)
-    if len(value) == 1:
+    messages = messages_in(value, side)
+    if text := last_text(messages, side):
+        return text
+    if len(value) == 1 and not any(message.role != "assistant" or message.tool_calls for message in messages):
         return text_in(value[0], side, depth + 1)
     if all(isinstance(item, (str, int, float, bool)) for item in value):
         return "" if all(isinstance(item, str) and is_object_repr(item) for item in value) else encode(value)
@@ -95,9 +100,13 @@ def _of_object(value: Mapping[str, object], side: Side, depth: int) -> str:
     if value and (set(value) <= {"args", "kwargs"} or {"args", "kwargs"} <= set(value)):
         return _of_call(value, side, depth)
     told = {key: item for key, item in value.items() if _tells(key, item)}
+    if side == "input" and len(told) < len(value) and told.keys() <= _ACTORS:
+        return ""
     if len(told) == 1:
         only = next(iter(told.values()))
         verdict = side == "output" and isinstance(only, (bool, int, float))  # `{"passed": true}` is an answer
+        if side == "output" and isinstance(value.get("name"), str) and not told.keys() <= set(_TELLING[side]):
+            return encode(value)  # `{"name": "Paris", "country": "France"}`: all of it is the answer
         return encode(told) if verdict else text_in(only, side, depth + 1)
     if text := _named(told, side, depth):
         return text

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -55,6 +55,7 @@ _LOG_FIELDS = attrgetter(
     "time_unix_nano", "observed_time_unix_nano", "trace_id", "span_id", "flags", "severity_text", "severity_number",
     "body", "attributes", "event_name",
 )  # fmt: skip
+_KEY, _VALUE = itemgetter(0), itemgetter(1)
 _KINDS = dict(enumerate(SPAN_KINDS))
 _CODES = dict(enumerate(STATUS_CODES))
 _NONE_WITHOUT_ID = {size: bytes((2 * size,)) + b"0" * (2 * size) for size in (8, 16)}
@@ -233,8 +234,12 @@ class Encoder:
         if not lists:
             return b""
         ends = _ends(map(len, lists), len(lists))
-        pairs = list(map(self._pairs.__getitem__, chain.from_iterable(lists)))
-        return b"".join((ends, native.words([([key for key, _ in pairs], 1)]), *[value for _, value in pairs]))
+        remembered = self._pairs
+        pairs = [  # a long text need not be hashed to know that it is not remembered
+            remembered[raw] if len(raw) <= REMEMBERED_PAIR_BYTES else wire.pair(raw)
+            for raw in chain.from_iterable(lists)
+        ]
+        return b"".join((ends, native.words([(list(map(_KEY, pairs)), 1)]), *map(_VALUE, pairs)))
 
 
 def _flat(lists: Sequence[Sequence[Value]]) -> tuple[bytes, list[Value]]:

@@ -160,13 +160,18 @@ def _long_string(raw: bytes, at: int, size: int) -> int:
 
 def _number(raw: bytes, at: int) -> bytes:
     """The AnyValue from `at` as a Native String, if it is a double or an integer from 0; else b''."""
-    digits = raw[at + 1 :]
-    if raw[at] == _DOUBLE and len(digits) == 8:
-        return native.string(double(*_LITTLE_ENDIAN.unpack(digits)))
-    if raw[at] != _INTEGER or not 1 <= len(digits) <= 9:
+    size = len(raw) - at - 1
+    if raw[at] == _DOUBLE and size == 8:
+        return native.string(double(*_LITTLE_ENDIAN.unpack_from(raw, at + 1)))
+    if raw[at] != _INTEGER or not 1 <= size <= 9:
         return b""
-    number = digits[0]
-    if len(digits) > 1:
+    number = raw[at + 1]
+    if size == 2 and number > 127:
+        number = number & 127 | raw[at + 2] << 7
+        if number > 16_383:
+            return b""  # ends late
+    elif size > 1:
+        digits = raw[at + 1 :]
         if not digits[-1] < 128 <= min(digits[:-1]):
             return b""  # ends early or late
         number = 0

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from running_installation import Installation, installation
 
-CHECKS = ["ClickHouse", "clock", "schema", "disk", "OTLP/gRPC to row", "OTLP/HTTP to row", "evaluator", "duplicates"]
+CHECKS = ["ClickHouse", "clock", "schema", "disk", "OTLP/gRPC to row", "OTLP/HTTP to row", "evaluator", "duplicates",
+          "retention", "erasures"]  # fmt: skip
 
 
 def test_an_installation_that_is_well_passes_every_check(running: Installation) -> None:

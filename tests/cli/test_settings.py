@@ -24,6 +24,10 @@ from assay.settings import InvalidSetting, Settings, load
         ("trace_idle_seconds = 0", "ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got 0.0"),
         ("trace_idle_seconds = nan", "ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got nan"),
         ("trace_idle_seconds = inf", "ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got inf"),
+        (
+            "retention_days = 'soon'",
+            "ASSAY_RETENTION_DAYS: 'soon' is no number of days from 0 (for ever) to 10000",
+        ),
         ("log_level = 'loud'", "ASSAY_LOG_LEVEL must be debug, info, warning or error, got 'loud'"),
         ("insecure = 'perhaps'", "ASSAY_INSECURE must be true or false, got 'perhaps'"),
         ("database = 'a-b'", "ASSAY_DATABASE must be letters, digits and _, got 'a-b'"),

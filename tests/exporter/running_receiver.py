@@ -98,9 +98,14 @@ async def _parts(body: bytes) -> AsyncIterator[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def receiving(sink: TelemetrySink, settings: ExporterSettings | None = None) -> AsyncIterator[Receiver]:
-    """Serve `sink` on free ports; stops gracefully at the end."""
-    settings = replace(settings or ExporterSettings(), grpc="127.0.0.1:0", http="127.0.0.1:0")
+async def receiving(
+    sink: TelemetrySink, settings: ExporterSettings | None = None, *, at: Endpoints | None = None
+) -> AsyncIterator[Receiver]:
+    """Serve `sink` on free ports, or at those that an earlier one had; stops gracefully at the end."""
+    at = at or Endpoints(grpc_port=0, http_port=0)
+    settings = replace(
+        settings or ExporterSettings(), grpc=f"127.0.0.1:{at.grpc_port}", http=f"127.0.0.1:{at.http_port}"
+    )
     stopping = asyncio.Event()
     ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as tasks:

@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from storage.ports import TelemetryTable
+from storage.ports import StoredRequests, TelemetryTable
+
+NOW_US = 1_790_000_000_000_000
 
 
 @dataclass(slots=True)
@@ -18,6 +20,11 @@ class MemorySink:
         errors: Raised by the next INSERTs, one each.
         refused: Bodies with these bytes in them raise `refusal`.
         free: Free bytes; an exception is raised instead.
+        known: When requests arrived whose rows are all there, by digest; it is not filled by INSERTs.
+        now_us: The clock of the store.
+        silent_before_us: Looks for what arrived before that are never answered.
+        running_since_us: When an INSERT began that still runs; None = there is none.
+        look_errors: Raised by the next looks for stored requests, one each; None = this one succeeds.
     """
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -25,6 +32,12 @@ class MemorySink:
     refused: bytes = b""
     refusal: Exception | None = None
     free: int | Exception = 1 << 40
+    known: dict[bytes, int] = field(default_factory=dict)
+    now_us: int = NOW_US
+    silent_before_us: int = 0
+    running_since_us: int | None = None
+    look_errors: deque[Exception | None] = field(default_factory=deque)
+    looks: list[tuple[int, int]] = field(default_factory=list)
     attempts: list[tuple[TelemetryTable, bytes, str]] = field(default_factory=list)
     stored: list[tuple[TelemetryTable, bytes, str]] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -43,6 +56,22 @@ class MemorySink:
         if self.refusal is not None and self.refused in body:
             raise self.refusal
         self.stored.append((table, body, token))
+
+    async def stored_requests(
+        self, table: TelemetryTable, *, after_us: int, until_us: int, limit: int
+    ) -> StoredRequests:
+        """See the class."""
+        self.looks.append((after_us, until_us))
+        if self.look_errors and (error := self.look_errors.popleft()) is not None:
+            raise error
+        if 0 < after_us < self.silent_before_us:
+            await asyncio.Event().wait()
+        found = sorted(self.known.items(), key=lambda item: -item[1])
+        return StoredRequests(
+            digests=[digest for digest, at_us in found if after_us < at_us <= until_us][:limit],
+            now_us=self.now_us,
+            settled_us=self.now_us if self.running_since_us is None else self.running_since_us,
+        )
 
     async def free_bytes(self) -> int:
         """See the class."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -14,6 +13,7 @@ from sinks import MemorySink
 from exporter.commit import CommitLimits, Committer
 from exporter.errors import Overloaded
 from storage.errors import Rejected, SchemaError, StorageError, Unavailable
+from storage.otlp.reference import request_digest
 
 IMPATIENT = CommitLimits(retry_for_seconds=0.0)
 
@@ -60,9 +60,9 @@ def is_closed(committer: Committer) -> bool:
     return False
 
 
-def token(body: bytes) -> str:
-    """The digest that a body travels with."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+def token(*blocks: bytes) -> str:
+    """What a group travels with: the digest of the digests of its requests, here of its blocks."""
+    return request_digest(b"".join(map(request_digest, blocks))).hex()
 
 
 async def test_a_caller_is_answered_after_the_insert_and_not_before() -> None:
@@ -92,6 +92,53 @@ async def test_what_arrives_during_an_insert_becomes_the_next_group() -> None:
     assert [body for _, body, _ in sink.stored] == [b"a", b"bcd"]
 
 
+async def test_those_who_were_just_answered_are_waited_for() -> None:
+    """Else two cohorts of senders would each wait for the other's INSERT, for ever."""
+    sink = MemorySink()
+    sink.open.clear()
+    async with committing(sink, CommitLimits(linger_seconds=60)) as committer, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(outcomes(committer, [b"a", b"b"]))
+        await sink.wait_for_attempts(1)
+        other = tasks.create_task(committer.commit(b"c"))
+        await until(lambda: committer.held_bytes == 3)
+        sink.open.set()
+        await first
+        assert await outcomes(committer, [b"d", b"e"]) == ["ok", "ok"]
+        await other
+    assert [body for _, body, _ in sink.stored] == [b"ab", b"cde"]
+
+
+async def test_a_sender_who_is_alone_never_waits() -> None:
+    """Nobody else was answered, so nobody else is expected."""
+    sink = MemorySink()
+    async with committing(sink, CommitLimits(linger_seconds=60)) as committer, asyncio.timeout(5):
+        for block in (b"a", b"b", b"c"):
+            await committer.commit(block)
+    assert [body for _, body, _ in sink.stored] == [b"a", b"b", b"c"]
+
+
+async def test_those_who_do_not_come_again_are_not_waited_for_long() -> None:
+    """They may have nothing more to send."""
+    sink = MemorySink()
+    async with committing(sink, CommitLimits(linger_seconds=0.01)) as committer, asyncio.timeout(5):
+        assert await outcomes(committer, [b"a", b"b", b"c"]) == ["ok"] * 3
+        await committer.commit(b"d")
+    assert [body for _, body, _ in sink.stored] == [b"abc", b"d"]
+
+
+async def test_nobody_is_waited_for_at_a_stop_or_where_there_is_enough_for_a_group() -> None:
+    """A group is full in bytes, too."""
+    sink = MemorySink()
+    limits = CommitLimits(linger_seconds=60, group_bytes=4)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks, committing(sink, limits) as committer:
+        assert await outcomes(committer, [b"a", b"b", b"c"]) == ["ok"] * 3
+        await committer.commit(b"dddd")
+        assert await outcomes(committer, [b"e", b"f", b"g"]) == ["ok"] * 3
+        tasks.create_task(committer.commit(b"h"))
+        await until(lambda: committer.held_bytes == 1)
+    assert [body for _, body, _ in sink.stored] == [b"abc", b"dddd", b"efg", b"h"]
+
+
 async def test_a_group_is_bounded_in_requests_and_in_bytes() -> None:
     """A request larger than the bound goes alone."""
     sink = MemorySink()
@@ -99,6 +146,15 @@ async def test_a_group_is_bounded_in_requests_and_in_bytes() -> None:
         blocks = [b"aa", b"bb", b"cc", b"dd", b"e" * 7, b"ff", b"g" * 50, b"hh"]
         assert await outcomes(committer, blocks) == ["ok"] * 8
     assert [body for _, body, _ in sink.stored] == [b"aabbcc", b"dd" + b"e" * 7, b"ff", b"g" * 50, b"hh"]
+
+
+async def test_a_group_is_bounded_in_rows() -> None:
+    """A request with more rows than the bound goes alone."""
+    sink = MemorySink()
+    async with committing(sink, CommitLimits(group_rows=10)) as committer, asyncio.TaskGroup() as tasks:
+        for block, rows in ((b"a", 4), (b"b", 6), (b"c", 1), (b"d", 50), (b"e", 10)):
+            tasks.create_task(committer.commit(block, rows=rows))
+    assert [body for _, body, _ in sink.stored] == [b"ab", b"c", b"d", b"e"]
 
 
 async def test_nothing_is_inserted_for_an_empty_block() -> None:
@@ -122,7 +178,7 @@ async def test_an_insert_of_unknown_outcome_is_repeated_with_the_same_bytes_and_
     sink = MemorySink(errors=deque([Unavailable("timeout"), Unavailable("timeout")]))
     async with committing(sink) as committer:
         assert await outcomes(committer, [b"a", b"b"]) == ["ok", "ok"]
-    assert sink.attempts == [("otel_traces", b"ab", token(b"ab"))] * 3
+    assert sink.attempts == [("otel_traces", b"ab", token(b"a", b"b"))] * 3
 
 
 async def test_all_callers_of_a_group_are_told_to_come_again_when_clickhouse_stays_away() -> None:

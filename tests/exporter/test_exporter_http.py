@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import random
+import sys
 import zlib
 from collections import deque
 
@@ -22,8 +23,15 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseSink
 from storage.errors import Unavailable
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 LIMIT = 64 << 20
-ENCODERS = {"": bytes, "identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
+ENCODERS = {"": bytes, "identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}
+WIDE = {zstd.CompressionParameter.window_log: 24}
+"""A window of 16 MB."""
 
 
 def brief(answer: HttpAnswer) -> tuple[int, str, bytes]:
@@ -86,8 +94,15 @@ async def test_partial_success_comes_in_the_form_of_the_request() -> None:
         (bytes(LIMIT + 1), "", 413, "the body is larger than 67108864 bytes"),
         (gzip.compress(bytes(LIMIT + 1)), "gzip", 413, "the body is larger than 67108864 bytes"),
         (zlib.compress(bytes(LIMIT + 1)), "deflate", 413, "the body is larger than 67108864 bytes"),
+        (b"no zstd", "zstd", 400, "the body is not zstd"),
+        (zstd.compress(b"\x0a\x00")[:-1], "zstd", 400, "the body ends in the middle of its zstd stream"),
+        (zstd.compress(bytes(LIMIT + 1)), "zstd", 413, "the body is larger than 67108864 bytes"),
+        (zstd.compress(bytes(LIMIT), options=WIDE), "zstd", 400, "the body is not zstd"),
     ],
-    ids=["foreign", "no gzip", "cut gzip", "empty gzip", "brotli", "large", "gzip bomb", "deflate bomb"],
+    ids=[
+        *("foreign", "no gzip", "cut gzip", "empty gzip", "brotli", "large", "gzip bomb", "deflate bomb"),
+        *("no zstd", "cut zstd", "zstd bomb", "zstd window"),
+    ],
 )
 async def test_a_bad_body_has_a_status_in_the_form_of_the_request(
     body: bytes, encoding: str, status: int, message: str
@@ -111,13 +126,14 @@ async def test_bad_json_has_a_status_in_json() -> None:
     assert (answer.status, json.loads(answer.body)) == (400, {"code": 3, "message": message})
 
 
-async def test_several_gzip_members_are_one_body() -> None:
-    """RFC 1952 allows it and some proxies do it."""
-    body = traces(new_trace_id())
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_several_members_are_one_body(encoding: str) -> None:
+    """RFC 1952 and RFC 8878 allow it and some proxies do it."""
+    body, encode = traces(new_trace_id()), ENCODERS[encoding]
     sink = MemorySink()
     async with receiving(sink) as receiver:
-        halves = gzip.compress(body[:20]) + gzip.compress(body[20:])
-        assert (await receiver.post("/v1/traces", halves, encoding="gzip")).status == 200
+        halves = encode(body[:20]) + encode(body[20:])
+        assert (await receiver.post("/v1/traces", halves, encoding=encoding)).status == 200
     assert len(sink.stored) == 1
 
 

@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 import exporter.errors
 import storage.errors
 import storage.otlp.errors
-from exporter.errors import BadCompression, BodyTooLarge, Overloaded, UnsupportedMedia
+from exporter.errors import BadCompression, BodyBroken, BodyTooLarge, BodyTooSlow, Overloaded, UnsupportedMedia
 from exporter.receiver.status import ANSWERS, Answer, answer_to, status_of
 from storage.errors import DiskLow, Rejected, Unavailable
 from storage.otlp.errors import Malformed, TooLarge
@@ -23,6 +23,8 @@ EXPECTED = {
     Overloaded: Answer(Code.RESOURCE_EXHAUSTED, 429),
     Rejected: Answer(Code.INVALID_ARGUMENT, 400),
     Malformed: Answer(Code.INVALID_ARGUMENT, 400),
+    BodyTooSlow: Answer(Code.UNAVAILABLE, 503),
+    BodyBroken: Answer(Code.INVALID_ARGUMENT, 400),
     BadCompression: Answer(Code.INVALID_ARGUMENT, 400),
     TooLarge: Answer(Code.RESOURCE_EXHAUSTED, 413),
     BodyTooLarge: Answer(Code.RESOURCE_EXHAUSTED, 413),

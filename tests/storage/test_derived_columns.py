@@ -11,6 +11,8 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.derived import statement
 from storage.clickhouse.migrate import shipped
 from storage.clickhouse.telemetry import ClickHouseSink
+from storage.dialects.sql import derived_columns
+from storage.model import StoredSpan
 from storage.otlp.reference import translate_traces
 from storage.otlp.stored import stored_spans
 
@@ -24,20 +26,72 @@ def test_the_newest_migration_of_derived_columns_is_what_the_table_of_dialects_s
     assert newest.statement == statement(), "run `python -m storage.clickhouse.derived` into a new migration file"
 
 
+KNOWN = {
+    ("streaming response from {request_data[model]!r} took {duration:.2f}s", "ResponseModel"),
+    ("OpenAI._prepare_chat_with_tools", "ObservationKind"),
+}
+"""(span name, column) where the record decodes messages to know better: a copied model, a prompt that is prepared."""
+
+
 @pytest.mark.parametrize(
     "body", [path.read_bytes() for path in SPANS], ids=[f"{p.parent.name}-{p.stem}" for p in SPANS]
 )
 async def test_columns_of_real_captures_say_what_the_normalised_record_says(database: Database, body: bytes) -> None:
-    """SQL and Python read the same kind and session of a span."""
+    """A column may lack what stands inside JSON; it never says anything else than the record."""
     await ClickHouseSink(database).insert("otel_traces", translate_traces(body).block, token="")
     spans = stored_spans(body)
     rows = await database.query(
-        "SELECT SpanId, ObservationKind, SessionId FROM otel_traces WHERE TraceId IN {ids:Array(String)}",
+        f"SELECT SpanId, {', '.join(_said(spans[0]))} FROM otel_traces WHERE TraceId IN {{ids:Array(String)}}",
         {"ids": sorted({span.trace_id for span in spans})},
     )
-    records = {span.span_id: normalise_span(span) for span in spans}
-    found = {row["SpanId"]: (row["ObservationKind"], row["SessionId"]) for row in rows}
-    assert found == {
-        span_id: ("" if record.kind == "other" else record.kind, record.session_id or "")
-        for span_id, record in records.items()
+    found = {row.pop("SpanId"): row for row in rows}
+    assert found.keys() == {span.span_id for span in spans}
+    otherwise = {
+        (span.name, column, found[span.span_id][column], said)
+        for span in spans
+        for column, said in _said(span).items()
+        if found[span.span_id][column] not in ("", 0, said) and (span.name, column) not in KNOWN
     }
+    assert otherwise == set()
+    assert {span_id: row["SessionId"] for span_id, row in found.items()} == {
+        span.span_id: _said(span)["SessionId"] for span in spans
+    }
+
+
+def _said(span: StoredSpan) -> dict[str, str | float]:
+    """Column -> what the record says."""
+    record = normalise_span(span)
+    usage = record.usage or record.usage_aggregate
+    return {
+        "SessionId": record.session_id or "",
+        "UserId": record.user_id or "",
+        "ObservationKind": "" if record.kind == "other" else record.kind,
+        "RequestModel": record.request_model or "",
+        "ResponseModel": record.response_model or "",
+        "Provider": record.provider or "",
+        "InputTokens": usage.get("input_tokens", 0),
+        "OutputTokens": usage.get("output_tokens", 0),
+        "CacheReadInputTokens": usage.get("cache_read_input_tokens", 0),
+        "ReasoningOutputTokens": usage.get("reasoning_output_tokens", 0),
+        "CostUsd": record.cost_usd or 0.0,
+        "AgentName": record.agent_name or "",
+        "ToolName": record.tool_name or "",
+        "ErrorType": record.error_type or "",
+    }
+
+
+async def test_rows_that_are_older_than_a_column_have_it_too(database: Database) -> None:
+    """What was stored before the columns came is read through the same expression."""
+    await database.execute("CREATE TABLE older AS otel_traces")
+    newer = [column.name for column in derived_columns() if column.default == "ALIAS"]
+    await database.execute(f"ALTER TABLE older {', '.join(f'DROP COLUMN {name}' for name in [*newer, 'Derived'])}")
+    await database.insert_rows("older", ("Timestamp", "SpanAttributes"), [(1, {"gen_ai.system": "OpenAI"})])
+    await database.execute(statement().replace("otel_traces", "older"))
+    assert await database.query("SELECT Provider, Operation FROM older") == [{"Provider": "openai", "Operation": ""}]
+
+
+async def test_the_migration_may_be_repeated(database: Database) -> None:
+    """A crash between a statement and its record makes it run again."""
+    before = await database.query("DESCRIBE TABLE otel_traces")
+    await database.execute(statement())
+    assert await database.query("DESCRIBE TABLE otel_traces") == before

@@ -175,10 +175,10 @@ def test_files_are_numbered_without_gaps() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_is_one_statement_that_may_be_repeated(path: Path) -> None:
-    """CREATE … IF NOT EXISTS, a MODIFY, or an INSERT that leaves out what is there; no second one after a semicolon."""
+    """One CREATE … IF NOT EXISTS, CREATE OR REPLACE VIEW, MODIFY, or INSERT that leaves out what is there."""
     code = re.sub(r"--[^\n]*", "", path.read_text()).strip()
     assert ";" not in re.sub(r"'(?:[^'\\]|\\.)*'", "", code)
-    creates = re.match(r"CREATE (TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (\w+)", code)
+    creates = re.match(r"CREATE (OR REPLACE VIEW|(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS) (\w+)", code)
     seeds = re.match(r"INSERT INTO (\w+) SELECT", code)
     changes = re.match(r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|ADD (?:COLUMN|INDEX) IF NOT EXISTS) )", code)
     assert creates or seeds or changes
