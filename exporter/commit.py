@@ -212,11 +212,11 @@ class Committer:
         missing = await _patiently(lambda: self._missing(group), give_up)
         if not missing:
             return
-        body = b"".join([waiting.block for waiting in missing])
+        blocks = [waiting.block for waiting in missing]
         token = request_digest(b"".join([waiting.digest for waiting in missing])).hex()
         try:
             # Repeated after an unknown outcome: the same bytes and token, so that no row can double.
-            await _patiently(lambda: self._sink.insert(self._table, body, token=token), give_up)
+            await _patiently(lambda: self._sink.insert(self._table, blocks, token=token), give_up)
         except Rejected:
             self._known.suspect()  # its source rows may be there when a view refused them
             raise

@@ -36,10 +36,10 @@ class StoredRequests:
 class TelemetrySink(Protocol):
     """Takes telemetry in ClickHouse's Native format."""
 
-    async def insert(self, table: TelemetryTable, body: bytes, *, token: str) -> None:
-        """Store `body` (Native blocks that follow each other) and return when it is committed.
+    async def insert(self, table: TelemetryTable, blocks: Sequence[bytes], *, token: str) -> None:
+        """Store Native blocks in one INSERT and return when it is committed.
 
-        The same token with the same bytes is stored once, however often it is sent.
+        The same token with the same blocks is stored once, however often it is sent.
 
         Raises:
             Rejected: ClickHouse refuses the content; the same bytes will never be accepted.

@@ -164,28 +164,28 @@ async def _floor(server: EmbeddedServer, url: str, load: str) -> Cost:
     blocks = [encoder.encode_traces(body).block for body in requests]
     async with Database(url) as database:
         sink = ClickHouseSink(database)
-        await sink.insert("otel_traces", b"".join(blocks[:WARMING]), token="warming")
-        bodies_of_groups = list(_groups(blocks[WARMING:]))
+        await sink.insert("otel_traces", blocks[:WARMING], token="warming")
+        groups = list(_groups(blocks[WARMING:]))
         own_s, clickhouse_s = time.process_time(), process_cpu_seconds(server.pid)
         began = time.perf_counter()
-        for number, body in enumerate(bodies_of_groups):
-            await sink.insert("otel_traces", body, token=str(number))
+        for number, group in enumerate(groups):
+            await sink.insert("otel_traces", group, token=str(number))
         wall_s = time.perf_counter() - began
         own_s, clickhouse_s = time.process_time() - own_s, process_cpu_seconds(server.pid) - clickhouse_s
     return _cost(own_s, clickhouse_s, (await tables.stored(url))[1], load, wall_s)
 
 
-def _groups(blocks: Sequence[bytes]) -> Iterator[bytes]:
+def _groups(blocks: Sequence[bytes]) -> Iterator[list[bytes]]:
     """As our committer would group them if all were there at once."""
     limits = CommitLimits()
     group: list[bytes] = []
     for block in blocks:
         full = len(group) == limits.group_requests or sum(map(len, group)) + len(block) > limits.group_bytes
         if group and full:
-            yield b"".join(group)
+            yield group
             group = []
         group.append(block)
-    yield b"".join(group)
+    yield group
 
 
 if __name__ == "__main__":

@@ -18,6 +18,10 @@ INSERT_SETTINGS: Mapping[str, object] = {
     "max_partitions_per_insert_block": 0,  # a group of requests may span many days
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "min_free_disk_bytes_to_perform_insert": MIN_FREE_BYTES,  # nearer to the end it acknowledges what it cannot write
+    # The first merge builds them (ADR 0014); queues and look-ups live on the others.
+    "exclude_materialize_skip_indexes_on_insert": "idx_res_attr_key,idx_res_attr_value,idx_span_attr_key,"
+    "idx_span_attr_value,idx_scope_attr_key,idx_scope_attr_value,idx_log_attr_key,idx_log_attr_value,"
+    "idx_lower_span_name,idx_duration,idx_body",
 }
 INSERT_SECONDS = 20.0
 """A frozen server must not hold the callers of a group for longer; the token makes a repetition harmless."""
@@ -31,18 +35,15 @@ class ClickHouseSink:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, table: TelemetryTable, body: bytes, *, token: str) -> None:
+    async def insert(self, table: TelemetryTable, blocks: Sequence[bytes], *, token: str) -> None:
         """Commit Native blocks; see the port."""
         try:
             async with asyncio.timeout(INSERT_SECONDS):
-                await self._insert(table, body, token)
+                await self._database.insert_native(
+                    table, blocks, settings={**INSERT_SETTINGS, "insert_deduplication_token": token}
+                )
         except TimeoutError:
             raise Unavailable(f"ClickHouse did not answer an INSERT within {INSERT_SECONDS:.0f} s") from None
-
-    async def _insert(self, table: TelemetryTable, body: bytes, token: str) -> None:
-        await self._database.insert_native(
-            table, body, settings={**INSERT_SETTINGS, "insert_deduplication_token": token}
-        )
 
     async def stored_requests(
         self, table: TelemetryTable, *, after_us: int, until_us: int, limit: int

@@ -43,7 +43,8 @@ class Real:
 
     async def store(self, otlp: bytes) -> None:
         """Commit telemetry, as the exporter does."""
-        await ClickHouseSink(self.database).insert("otel_traces", translate_traces(otlp).block, token=uuid.uuid4().hex)
+        sink = ClickHouseSink(self.database)
+        await sink.insert("otel_traces", [translate_traces(otlp).block], token=uuid.uuid4().hex)
 
 
 @pytest.fixture

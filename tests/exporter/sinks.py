@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from storage.ports import StoredRequests, TelemetryTable
@@ -45,8 +46,9 @@ class MemorySink:
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def insert(self, table: TelemetryTable, body: bytes, *, token: str) -> None:
+    async def insert(self, table: TelemetryTable, blocks: Sequence[bytes], *, token: str) -> None:
         """See the class."""
+        body = b"".join(blocks)
         async with self.changed:
             self.attempts.append((table, body, token))
             self.changed.notify_all()

@@ -161,7 +161,7 @@ async def test_clickhouse_reads_every_capture_from_blocks_one_after_the_other(
     """A group is committed as the blocks of its requests, joined."""
     encoder = Encoder()
     blocks = [encode(encoder, body) for body in bodies]
-    await ClickHouseSink(fresh_database).insert(table, b"".join(item.block for item in blocks), token="")
+    await ClickHouseSink(fresh_database).insert(table, [item.block for item in blocks], token="")
     found = await fresh_database.query(
         f"SELECT count() AS n, countIf(ServiceName != ResourceAttributes['service.name']) AS wrong FROM {table}"
     )
@@ -174,7 +174,7 @@ async def test_clickhouse_reads_wide_dictionaries_of_keys(database: Database) ->
     body = traces(span(trace_id=b"\x66" * 16, attributes=keys)) + traces(
         span(trace_id=b"\x66" * 16), span(trace_id=b"\x66" * 16), resource=keys[:300]
     )
-    await ClickHouseSink(database).insert("otel_traces", Encoder().encode_traces(body).block, token="")
+    await ClickHouseSink(database).insert("otel_traces", [Encoder().encode_traces(body).block], token="")
     found = await database.query(
         "SELECT length(SpanAttributes) AS span, SpanAttributes['key 65536'] AS last, length(ResourceAttributes) AS "
         f"resource, ResourceAttributes['key 299'] AS other FROM otel_traces WHERE TraceId = '{'66' * 16}' ORDER BY span"

@@ -74,7 +74,7 @@ async def test_clickhouse_reads_dictionaries_around_the_widths_of_their_indexes(
     table = f"words_{keys}"
     await database.execute(f"CREATE TABLE {table} (i UInt32, w LowCardinality(String)) ENGINE = Memory")
     rows = [(number, b"key %d" % (number % keys)) for number in range(keys + 1)]
-    await database.insert_native(table, native.block(columns, rows), settings={})
+    await database.insert_native(table, [native.block(columns, rows)], settings={})
     found = await database.query(
         f"SELECT count() AS n, uniqExact(w) AS distinct, countIf(w = concat('key ', toString(i % {keys}))) AS right "
         f"FROM {table}"

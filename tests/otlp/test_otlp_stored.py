@@ -32,7 +32,7 @@ def name_of(path: Path) -> str:
 
 async def store(database: Database, table: columns.TelemetryTable, block: bytes) -> None:
     """Insert one block."""
-    await ClickHouseSink(database).insert(table, block, token="")
+    await ClickHouseSink(database).insert(table, [block], token="")
 
 
 def as_read(found: Iterable[StoredSpan]) -> list[StoredSpan]:

@@ -38,7 +38,7 @@ KNOWN = {
 )
 async def test_columns_of_real_captures_say_what_the_normalised_record_says(database: Database, body: bytes) -> None:
     """A column may lack what stands inside JSON; it never says anything else than the record."""
-    await ClickHouseSink(database).insert("otel_traces", translate_traces(body).block, token="")
+    await ClickHouseSink(database).insert("otel_traces", [translate_traces(body).block], token="")
     spans = stored_spans(body)
     rows = await database.query(
         f"SELECT SpanId, {', '.join(_said(spans[0]))} FROM otel_traces WHERE TraceId IN {{ids:Array(String)}}",
