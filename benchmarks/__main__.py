@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-MODULES = ("start", "latency", "stages", "encode", "normalise", "install")
+MODULES = (
+    "start",
+    "latency",
+    "stages",
+    "encode",
+    "redaction",
+    "normalise",
+    "ingest",
+    "ingest.servers",
+    "ingest.sustained",
+    "receiver_memory",
+    "install",
+)
 
 
 def main() -> None:
