@@ -6,21 +6,24 @@ import ctypes
 import gc
 import sys
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
-BUFFER_BYTES = 128 << 10
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+BUFFER_BYTES = 32 << 20
+"""What glibc takes for the latter at most."""
 YOUNG_OBJECTS = 50_000
 
 
 def give_buffers_back() -> None:
-    """Let glibc return every freed buffer from `BUFFER_BYTES` on to the system.
+    """Let glibc keep some freed buffers for the next ones, and return the rest to the system.
 
-    By default the threshold grows with the largest buffer that was freed, up to 32 MB, and the heap keeps what is
-    below it: 187 instead of 106 MB after a burst (benchmarks/receiver_memory.py).  Other C libraries have no such dial.
+    By default it maps a buffer of a megabyte anew each time, and clears its pages: a third of the receiver's CPU; or,
+    once a greater one was freed, keeps whatever there ever was (benchmarks/receiver_memory.py).  Other C libraries have
+    no such dials.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(_M_MMAP_THRESHOLD, BUFFER_BYTES)
+            mallopt(_M_TRIM_THRESHOLD, BUFFER_BYTES)
 
 
 def collect_rarely() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.clickhouse.client import Database
 from storage.clickhouse.migrate import migrate
 
-# Its classic schema with the bloom filters, and the two columns of ours that a receiver writes.
+# Its classic schema with the bloom filters, and the three columns by which a retry is recognised.
 BARE = """
 CREATE TABLE {name}
 (
@@ -26,6 +26,7 @@ CREATE TABLE {name}
     StatusMessage String CODEC(ZSTD(1)),
     Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
     Links Nested (TraceId String, SpanId String, TraceState String, Attributes Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
+    IngestedAt DateTime64(3) DEFAULT now64(3) CODEC(Delta(8), ZSTD(1)),
     RequestDigest FixedString(16) CODEC(ZSTD(1)),
     RequestRows UInt32 CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
