@@ -28,7 +28,7 @@ from storage.clickhouse.retention import days_said, oldest_arrivals, retention_i
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseSink
 from storage.errors import StorageError
-from storage.ports import MaintenanceWork
+from storage.maintenance import MaintenanceWork
 from storage.retention import TABLES, parse_retention
 
 State = Literal["ok", "warning", "failed"]

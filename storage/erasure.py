@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 RootKind: TypeAlias = Literal["trace", "session", "user"]
 ROOT_KINDS: tuple[RootKind, ...] = get_args(RootKind)
@@ -69,3 +69,26 @@ class Erased:
     def complete(self) -> bool:
         """Whether nothing of it is in any table or part any more, and nothing of it can come out of scoring."""
         return not (self.left or self.scoring or self.old_parts or self.detached_parts)
+
+
+class Erasure(Protocol):
+    """Forgets one trace, session or user in every table, and on disk.
+
+    What arrives while it runs, or later, under other trace ids is new data, and is left alone.
+    """
+
+    async def find(self, root: Root) -> Found:
+        """What would be erased; changes nothing."""
+
+    async def erase(self, root: Root, *, author: str = "") -> Erased:
+        """Erase, verify, and record the proof without the id; asked again after a crash, it goes on.
+
+        Args:
+            author: Who asks; stands in the record.
+        """
+
+    async def unfinished(self) -> int:
+        """Erasures that were begun and did not end."""
+
+    async def late(self) -> Mapping[str, int]:
+        """Traces of which spans, logs or results arrived in the last day although they had been erased, by what."""

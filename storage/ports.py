@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
-from storage.erasure import Erased, Found, Root
 from storage.model import Anchor, Document, Evaluation, Level, Status, StoredLog, StoredSpan, TargetRef
 
 FIRST_ID = uuid.UUID(int=0)
@@ -294,71 +293,6 @@ class Queue(Protocol):
         """Remember where a poll stopped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrivalWindow:
-    """Arrivals in (since, until], server clock.  What is grouped by span or trace is read in so many pieces."""
-
-    since_ms: int
-    until_ms: int
-    pieces: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenanceWork:
-    """What was found wrong, or repaired.
-
-    Surplus copies of spans that our receiver stored and that other writers did, log records that were stored again with
-    their request, rows that the journal lacked, traces whose rollup differed, rows that the sessions lacked.
-    """
-
-    spans_removed: int = 0
-    foreign_spans_removed: int = 0
-    logs_removed: int = 0
-    journal_added: int = 0
-    rollups_repaired: int = 0
-    sessions_added: int = 0
-
-    def __add__(self, other: MaintenanceWork) -> MaintenanceWork:
-        return MaintenanceWork(**{name: value + asdict(other)[name] for name, value in asdict(self).items()})
-
-    def __bool__(self) -> bool:
-        return any(asdict(self).values())
-
-
-class Maintenance(Protocol):
-    """Keeps one copy of every row, and what is derived from rows in step with them.  One process at a time (lease
-    `maintenance`), but two do no harm.  Windows must be closed: nothing in them can still become visible.
-    Every method may be cut off anywhere and repeated.
-    """
-
-    async def next_window(self, *, since_ms: int, until_ms: int, seconds: int) -> ArrivalWindow | None:
-        """The first arrivals after `since_ms`, at most so many seconds of them; None: nothing arrived until then."""
-
-    async def copies(self, window: ArrivalWindow) -> MaintenanceWork:
-        """How many surplus copies arrived in a window; changes nothing."""
-
-    async def remove_copies(self, window: ArrivalWindow) -> MaintenanceWork:
-        """Remove them.  The copy that became visible first stays, with all results."""
-
-    async def differing(self, window: ArrivalWindow) -> int:
-        """How many traces with arrivals in a window have a rollup that differs from what is stored; changes nothing."""
-
-    async def reconcile(self, window: ArrivalWindow) -> MaintenanceWork:
-        """Bring journal, rollup and sessions in step with what is stored of a window's traces."""
-
-    async def remember(self, worker: str, work: MaintenanceWork) -> None:
-        """Record what a round did."""
-
-    async def total(self) -> MaintenanceWork:
-        """What all rounds did."""
-
-    async def apply_patches(self, *, quiet_seconds: int) -> list[str]:
-        """Write results into their spans' parts, for closed days that got none for so long; returns the days.
-
-        An UPDATE that runs meanwhile may be lost (ClickHouse #116686): hence the quiet time.
-        """
-
-
 class Leases(Protocol):
     """Shards of work, each owned by one living process: `score` (16 of them), `writeback` (1), `maintenance` (1)."""
 
@@ -388,26 +322,3 @@ class WriteBack(Protocol):
 
     async def newest_ms(self) -> int:
         """Server time of the newest result, milliseconds; 0 when there is none."""
-
-
-class Erasure(Protocol):
-    """Forgets one trace, session or user in every table, and on disk.
-
-    What arrives while it runs, or later, under other trace ids is new data, and is left alone.
-    """
-
-    async def find(self, root: Root) -> Found:
-        """What would be erased; changes nothing."""
-
-    async def erase(self, root: Root, *, author: str = "") -> Erased:
-        """Erase, verify, and record the proof without the id; asked again after a crash, it goes on.
-
-        Args:
-            author: Who asks; stands in the record.
-        """
-
-    async def unfinished(self) -> int:
-        """Erasures that were begun and did not end."""
-
-    async def late(self) -> Mapping[str, int]:
-        """Traces of which spans, logs or results arrived in the last day although they had been erased, by what."""

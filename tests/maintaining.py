@@ -11,7 +11,7 @@ from storing import SentSpan
 from storage.clickhouse.client import Database
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseQueue
-from storage.ports import ArrivalWindow, MaintenanceWork
+from storage.maintenance import ArrivalWindow, MaintenanceWork
 
 SPANS = (
     "Timestamp", "TraceId", "SpanId", "ParentSpanId", "SpanName", "ServiceName", "SpanAttributes", "Duration",

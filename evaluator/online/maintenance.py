@@ -13,7 +13,8 @@ from dataclasses import asdict
 
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
-from storage.ports import ArrivalWindow, Maintenance, MaintenanceWork, Queue
+from storage.maintenance import ArrivalWindow, Maintenance, MaintenanceWork
+from storage.ports import Queue
 
 log = logging.getLogger(__name__)
 

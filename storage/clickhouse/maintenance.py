@@ -8,7 +8,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from storage.clickhouse.client import Database, statement
-from storage.ports import ArrivalWindow, MaintenanceWork, TelemetryTable
+from storage.maintenance import ArrivalWindow, MaintenanceWork
+from storage.ports import TelemetryTable
 
 PIECE_ROWS = 1_000_000
 """Rows of a window that one query groups: some 100 MB of memory."""

@@ -175,7 +175,9 @@ async def test_a_known_request_is_acknowledged_also_when_the_queue_is_full() -> 
         tasks.create_task(committer.commit(b"fill"))
         await sink.wait_for_attempts(2)
         await committer.commit(b"old")
+        assert [body for _, body, _ in sink.stored] == [b"old"]  # acknowledged while nothing could be stored
         sink.open.set()
+    assert ([body for _, body, _ in sink.stored], committer.recognised) == ([b"old", b"fill"], 1)
 
 
 async def test_a_retry_over_any_front_and_encoding_is_the_same_request(database: Database) -> None:

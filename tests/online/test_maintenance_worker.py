@@ -16,7 +16,7 @@ from evaluator.online.maintenance import CURSOR, MaintenanceWorker
 from storage.clickhouse.client import Database
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
-from storage.ports import MaintenanceWork
+from storage.maintenance import MaintenanceWork
 
 
 def maintainer(database: Database, leases: LeaseKeeper) -> MaintenanceWorker:

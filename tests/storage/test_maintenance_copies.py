@@ -12,7 +12,7 @@ from storing import SentSpan, a_result
 from storage.clickhouse.client import Database
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.writeback import ClickHouseWriteBack
-from storage.ports import MaintenanceWork
+from storage.maintenance import MaintenanceWork
 
 DAY_NS = 86_400_000_000_000
 

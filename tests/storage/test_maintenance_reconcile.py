@@ -13,7 +13,7 @@ from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.migrate import migrate
 from storage.clickhouse.server import running
 from storage.errors import StorageError
-from storage.ports import ArrivalWindow, MaintenanceWork
+from storage.maintenance import ArrivalWindow, MaintenanceWork
 
 DAY_NS = 86_400_000_000_000
 VIEWS = {
