@@ -113,7 +113,10 @@ async def receiving(
         endpoints = await ready
         async with (
             grpc.aio.insecure_channel(f"127.0.0.1:{endpoints.grpc_port}") as channel,
-            aiohttp.ClientSession(f"http://127.0.0.1:{endpoints.http_port}") as session,
+            aiohttp.ClientSession(
+                f"http://127.0.0.1:{endpoints.http_port}",
+                connector=aiohttp.TCPConnector(force_close=True),  # a kept one may be ending just when it is used again
+            ) as session,
         ):
             try:
                 yield Receiver(endpoints, stopping, ended, channel, session)
