@@ -19,6 +19,7 @@ from storage.dialects.sql import (
     DATED,
     FIELDS,
     INPUT_FIELDS,
+    NAMED_BY_SPAN,
     RANKS,
     READ,
     field_number,
@@ -205,8 +206,8 @@ class _Derivation:
             response_model=b"" if echoed else self._response_model(asked, answered, named),
             provider=self._provider(told),
             error_type=self._error_type(sent, value("failed"), value("error_type")),
-            agent_name=value("agent_name") or _named_by_span(sent.span_name, b"invoke_agent "),
-            tool_name=value("tool_name") or _named_by_span(sent.span_name, b"execute_tool "),
+            agent_name=value("agent_name") or _named_by_span(sent.span_name, "agent_name"),
+            tool_name=value("tool_name") or _named_by_span(sent.span_name, "tool_name"),
             cache_read_input_tokens=whole_number(value("usage.cache_read_input_tokens")),
             reasoning_output_tokens=whole_number(value("usage.reasoning_output_tokens")),
         )
@@ -266,7 +267,8 @@ class _Provider:
         return match[1] if match else name
 
 
-def _named_by_span(name: bytes, prefix: bytes) -> bytes:
+def _named_by_span(name: bytes, field: str) -> bytes:
+    prefix = NAMED_BY_SPAN[field].encode()
     return name.removeprefix(prefix).strip(b" ") if name.startswith(prefix) else b""
 
 

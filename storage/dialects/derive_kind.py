@@ -47,11 +47,11 @@ def _by_structure(rule: KindRule) -> Callable[[bytes, bytes, Mapping[int, bytes]
     wanted = [{numbers[key] for key in group if key in numbers} for group in (rule.any, rule.also) if group]
     unwanted = {numbers[key] for key in rule.unless if key in numbers}
     scope_prefix, kind = rule.scope.encode(), rule.kind.encode()
-    is_named = _is_named(rule.name)
+    named = is_named(rule.name)
     of_value = _by_value(rule) if rule.key else None
 
     def answer(name: bytes, scope: bytes, values: Mapping[int, bytes]) -> bytes:
-        if not scope.startswith(scope_prefix) or not is_named(name):
+        if not scope.startswith(scope_prefix) or not named(name):
             return b""
         there = values.keys()
         if not all(there & group for group in wanted) or there & unwanted:
@@ -61,7 +61,8 @@ def _by_structure(rule: KindRule) -> Callable[[bytes, bytes, Mapping[int, bytes]
     return answer
 
 
-def _is_named(pattern: str) -> Callable[[bytes], bool]:
+def is_named(pattern: str) -> Callable[[bytes], bool]:
+    """Whether a span's name is of a pattern; every name is of ''."""
     head, star, tail = (part.encode() for part in pattern.partition("*"))
     if not pattern:
         return lambda name: True

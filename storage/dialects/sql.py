@@ -29,6 +29,8 @@ READ: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Columns that are what the first attribute of these fields says."""
 INPUT_FIELDS: Final = ("usage.input_tokens", "usage.cache_read_input_tokens")
+NAMED_BY_SPAN: Final = {"agent_name": "invoke_agent ", "tool_name": "execute_tool "}
+"""How the names of spans begin that go on with the name of an agent or a tool."""
 RANKS: Final = 256
 """More than a field has rows: an attribute's number is its field's times this, plus its rank there."""
 _OPERATION: Final = Row(key="gen_ai.operation.name")
@@ -120,8 +122,8 @@ def _elements() -> tuple[tuple[str, str, str], ...]:
         ("ResponseModel", _WORD, _models(_response_model())),
         ("Provider", _WORD, _provider()),
         ("ErrorType", _WORD, _error_type()),
-        ("AgentName", _WORD, _named_by_span("agent_name", "invoke_agent ")),
-        ("ToolName", _WORD, _named_by_span("tool_name", "execute_tool ")),
+        ("AgentName", _WORD, _named_by_span("agent_name")),
+        ("ToolName", _WORD, _named_by_span("tool_name")),
         ("CacheReadInputTokens", "UInt64", f"toUInt64OrZero({_value('usage.cache_read_input_tokens')})"),
         ("ReasoningOutputTokens", "UInt64", f"toUInt64OrZero({_value('usage.reasoning_output_tokens')})"),
     )
@@ -177,7 +179,8 @@ def _provider() -> str:
     )
 
 
-def _named_by_span(field: str, prefix: str) -> str:
+def _named_by_span(field: str) -> str:
+    prefix = NAMED_BY_SPAN[field]
     name = f"if(startsWith(SpanName, '{prefix}'), trimBoth(substring(SpanName, {len(prefix) + 1})), '')"
     return f"firstNonDefault({_value(field)}, {name})"
 

@@ -23,6 +23,23 @@ class Column(NamedTuple):
 
 _REQUEST = (Column("RequestDigest", "FixedString(16)"), Column("RequestRows", "UInt32"))
 
+# MATERIALIZED columns: ClickHouse computes them where they are not sent (ADR 0010), and a test compares the two.
+DERIVED = (
+    Column("SessionId", STRING),
+    Column("UserId", STRING),
+    Column("ObservationKind", WORD),
+    Column("Model", WORD),
+    Column("InputTokens", "UInt64"),
+    Column("OutputTokens", "UInt64"),
+    Column("CostUsd", "Float64"),
+    Column("Environment", WORD),
+    Column(
+        "Derived",
+        f"Tuple(Operation {WORD}, RequestModel {WORD}, ResponseModel {WORD}, Provider {WORD}, ErrorType {WORD}, "
+        f"AgentName {WORD}, ToolName {WORD}, CacheReadInputTokens UInt64, ReasoningOutputTokens UInt64)",
+    ),
+)
+
 TRACES = (
     Column("Timestamp", TIME),
     Column("TraceId", STRING),
@@ -47,6 +64,7 @@ TRACES = (
     Column("Links.TraceState", f"Array({STRING})"),
     Column("Links.Attributes", f"Array({MAP})"),
     *_REQUEST,
+    *DERIVED,
 )
 
 # TimestampTime is left to its default, toDateTime(Timestamp), as the Collector's exporter leaves it.
