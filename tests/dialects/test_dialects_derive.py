@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from derived_rows import captured, computed, every_value_of_every_key, mutants, sent
+from derived_rows import captured, computed, every_value_of_every_key, mutants, revalued, sent
 
 from storage.clickhouse.client import Database
 from storage.dialects.derive import Derived, derive
@@ -42,10 +42,10 @@ async def test_every_key_with_every_hostile_value_gives_what_clickhouse_computes
 
 async def test_mutants_of_captures_give_what_clickhouse_computes(database: Database) -> None:
     """Keys beside each other, twice, on the wrong carrier; fixed seed."""
-    rows = list(mutants(captured(), MUTANTS, seed=20261121))
+    rows = [*mutants(captured(), MUTANTS // 2, seed=20261121), *revalued(captured(), MUTANTS // 2, seed=20261121)]
     server = await computed(database, rows)
     assert differences(rows, server) == []
-    assert len(set(server)) > MUTANTS // 2
+    assert len(set(server)) > MUTANTS // 3
 
 
 @pytest.mark.soak

@@ -17,7 +17,7 @@ from storage.otlp import native
 from storage.otlp.columns import TRACES
 from storage.otlp.reference import SpanRow, span_rows
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parent / "fixtures"
 STORED = [column for column in derived_columns() if column.default == "MATERIALIZED"]
 SENT = [column for column in TRACES if column.name not in {stored.name for stored in STORED}]
 FILLERS = (b"", b'""', b"()", b"null", b"None", b"undefined", b"NaN", b"[]", b"{}", b"[Scrubbed due to x]", b"null\n")
@@ -35,10 +35,10 @@ TEXTS = (
     b"\xe2\x82.chat", b"\x80.chat", b"a\nb.responses", b"\xc3\x9cber.chat", b"langchain", b"LangChain",
     b"vertexai/gemini", b"a/b/c", b"a.b.c", b"google.generative-ai", b"\t openai", b"\xc2\xa0openai", b"ERROR",
     b"error", b"WARNING", b"ValueError", b"True", b"'quoted'", b'"quoted"', b'""quoted', b'"', b'"""', b'" llm "',
-    b"llm", b" LLM ", b'" LLM"', b"\tllm", b"LLM\n", b"tool", b"TOOL", b"span", b"task", b"response", b"client",
-    b"action", b"Util", b"ai.generateText", b"ai.generateText.doGenerate", b"\xc3\x84", b"\xff\xfe", b"\0", b"a\0",
-    b"x" * 3000, b"chroma", b"Pinecone", b"OpenAIGenerator", b"Generator", b"MyAgent", b"Add", b"DELETE", b"other",
-    b"brother", b"execute_tool", b"chat",
+    b"llm", b" LLM ", b'" LLM"', b'session 0123456789"', b"s" * 127, b"s" * 128, b"\tllm", b"LLM\n", b"tool", b"TOOL",
+    b"span", b"task", b"response", b"client", b"action", b"Util", b"ai.generateText", b"ai.generateText.doGenerate",
+    b"\xc3\x84", b"\xff\xfe", b"\0", b"a\0", b"x" * 3000, b"chroma", b"Pinecone", b"OpenAIGenerator", b"Generator",
+    b"MyAgent", b"Add", b"DELETE", b"other", b"brother", b"execute_tool", b"chat",
 )  # fmt: skip
 NAMES = (
     b"", b"x", b"invoke_agent ", b"invoke_agent  Bob ", b"invoke_agent\tBob", b"Invoke_agent Bob", b"execute_tool f",
@@ -115,6 +115,20 @@ def mutants(rows: Sequence[SpanRow], count: int, seed: int) -> Iterator[SpanRow]
             event_names=[name for name, _ in events],
             event_attributes=[pairs for _, pairs in events],
         )
+
+
+def revalued(rows: Sequence[SpanRow], count: int, seed: int) -> Iterator[SpanRow]:
+    """Rows with the keys that they had, in the same order, and a few other values under known ones."""
+    dice, known = random.Random(seed), set(known_keys())
+    rows = [each for each in rows if known & {key for key, _ in each.attributes}]
+    for _ in range(count):
+        changed = dice.choice(rows)
+        attributes = list(changed.attributes)
+        places = [place for place, (key, _) in enumerate(attributes) if key in known]
+        for place in dice.sample(places, min(len(places), dice.randrange(4))):
+            attributes[place] = (attributes[place][0], _value(dice))
+        code = dice.choice((changed.status_code, dice.choice(CODES)))
+        yield changed._replace(attributes=attributes, status_code=code)
 
 
 def _mutate(holder: list[tuple[bytes, bytes]], keys: Sequence[bytes], dice: random.Random) -> None:
