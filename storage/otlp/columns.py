@@ -63,8 +63,8 @@ TRACES = (
     Column("Links.SpanId", f"Array({STRING})"),
     Column("Links.TraceState", f"Array({STRING})"),
     Column("Links.Attributes", f"Array({MAP})"),
-    *_REQUEST,
     *DERIVED,
+    *_REQUEST,
 )
 
 # TimestampTime is left to its default, toDateTime(Timestamp), as the Collector's exporter leaves it.
@@ -97,10 +97,12 @@ def verify(table: TelemetryTable, described: Mapping[str, str]) -> None:
     Raises:
         SchemaError: Columns are missing or of another type; names all of them.
     """
+    # Tuples come on a line for each element.
+    types = {name: " ".join(shown.split()).replace("( ", "(") for name, shown in described.items()}
     wrong = [
-        f"{column.name} {column.type} (the server has {described.get(column.name, 'no such column')})"
+        f"{column.name} {column.type} (the server has {types.get(column.name, 'no such column')})"
         for column in TABLES[table]
-        if described.get(column.name) != column.type
+        if types.get(column.name) != column.type
     ]
     if wrong:
         raise SchemaError(f"{table} lacks what the receiver writes: {'; '.join(wrong)}. Run `assay migrate`.")

@@ -171,8 +171,8 @@ class Encoder:
             _strings(messages),
             *self._events(events),
             *self._links(links),
-            *_request(body, len(spans)),
             *derived_columns(derived),
+            *_request(body, len(spans)),
         )
         return Translated(rows=len(spans), rejected=0, reason="", block=_block(_TRACES_HEADS, len(spans), columns))
 
