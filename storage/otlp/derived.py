@@ -227,7 +227,9 @@ def columns(rows: Sequence[Row]) -> Iterator[bytes]:
     words, sessions, users, sent, output, costs, cached, reasoning = zip(*rows, strict=True)
     times = count // len(rows)
     index: dict[Words, int] = {}
-    places = [index.setdefault(of, len(index)) for of in words] * times
+    places: Sequence[int] = [index.setdefault(of, len(index)) for of in words] * times
+    if len(index) <= 1 << 8:
+        places = bytes(places)  # once, and not for each column
     each = zip(*[of.values for of in index], strict=True)
     kind, model, environment, *together = [native.words_by_place(values, places) for values in each]
     yield b"".join(sessions) * times
