@@ -139,7 +139,7 @@ class DerivedColumns:
         if words is None:
             words = Words(self._derived(background, placed, values, shown, code, errors))
             weight = sum(map(len, (shown, *errors, *question[-1])))
-            if weight <= LONGEST_QUESTION and self._has_room(weight):
+            if weight <= LONGEST_QUESTION and self._has_room(2 * weight):  # the answer repeats it
                 plan.words[question] = words
         row = [words, *plan.otherwise]
         longest_filler, special = self._longest_filler, self._special

@@ -11,7 +11,7 @@ from storage.dialects.derive import decimal_number, says_something, whole_number
 from storage.otlp import native, wire
 from storage.otlp.anyvalue import Attributes
 
-REMEMBERED_TEXTS: Final = 1 << 14
+REMEMBERED_TEXTS: Final = 1 << 12
 """Ids, numbers, names of spans: of each as many, of at most LONGEST_TEXT bytes."""
 LONGEST_TEXT: Final = 96
 
