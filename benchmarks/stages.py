@@ -1,4 +1,4 @@
-"""CPU per span by stage of the reference path: parse, rows, Native block.
+"""CPU per span by stage of the reference path: parse, rows, derived columns, Native block.
 
     python -m benchmarks.stages [--runs N] [--json]
 
@@ -16,7 +16,7 @@ from benchmarks.spans import LOADS, SPANS, request
 from storage.otlp import native
 from storage.otlp.columns import TRACES
 from storage.otlp.messages import TracesRequest, parse
-from storage.otlp.reference import span_rows
+from storage.otlp.reference import span_rows, with_derived
 
 REQUESTS = 16
 
@@ -43,8 +43,11 @@ def _one_run(bodies: Sequence[bytes]) -> dict[str, float]:
     translated = [span_rows(body)[0] for body in bodies]
     parsed = _cpu_us(lambda: [parse(TracesRequest, body) for body in bodies])
     both = _cpu_us(lambda: [span_rows(body) for body in bodies])
-    encoded = _cpu_us(lambda: [native.block(TRACES, rows) for rows in translated])
-    return {"parse": parsed, "rows": both - parsed, "native": encoded, "total": both + encoded}
+    derived = _cpu_us(lambda: [list(map(with_derived, rows)) for rows in translated])
+    whole = [list(map(with_derived, rows)) for rows in translated]
+    encoded = _cpu_us(lambda: [native.block(TRACES, rows) for rows in whole])
+    total = both + derived + encoded
+    return {"parse": parsed, "rows": both - parsed, "derived": derived, "native": encoded, "total": total}
 
 
 def _cpu_us(work: Callable[[], object]) -> float:

@@ -158,11 +158,20 @@ class Database:
         except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise_own(error)
 
-    async def insert_native(self, table: str, blocks: Sequence[bytes], *, settings: Mapping[str, object]) -> None:
-        """Insert ready Native blocks; they are sent one after the other, never joined."""
+    async def insert_native(
+        self, table: str, blocks: Sequence[bytes], *, settings: Mapping[str, object], columns: Sequence[str] = ()
+    ) -> None:
+        """Insert ready Native blocks, sent one after the other, never joined.
+
+        Without the names of `columns` ClickHouse passes over those that it computes itself, whatever a block holds.
+        """
         try:
             await self.client.raw_insert(
-                f"{self.name}.{table}", insert_block=_pieces(blocks), fmt="Native", settings=dict(settings)
+                f"{self.name}.{table}",
+                column_names=columns or None,
+                insert_block=_pieces(blocks),
+                fmt="Native",
+                settings=dict(settings),
             )
         except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise_own(error)

@@ -16,7 +16,7 @@ from storage.dialects.table import Row, table
 MAPS: Final = {"span": "SpanAttributes", "resource": "ResourceAttributes"}
 FEW: Final = 8
 """Up to here look-ups are cheaper, at INSERTs of fewer than some 10,000 rows."""
-_SAYS_NOTHING: Final = ("", "null", "None", "undefined", "NaN", '""', "()")
+SAYS_NOTHING: Final = ("", "null", "None", "undefined", "NaN", '""', "()")
 """Fillers; what begins like a structure is passed over as well."""
 
 
@@ -57,10 +57,15 @@ def _of_map(row_map: str, carrier: str, numbers: Mapping[tuple[str, str], int]) 
     return f"arrayFilter(f -> f.1 != 0, {pairs})"
 
 
+def withheld() -> list[str]:
+    """How texts begin that stand for what was taken out, as far as they do not begin like a structure."""
+    return [prefix for prefix in table().words["withheld_prefixes"] if prefix[:1] not in "[{"]
+
+
 def says_something(value: str) -> str:
     """Whether a value is a text, and not what stands for one."""
-    begins = [re.escape(prefix) for prefix in table().words["withheld_prefixes"] if prefix[:1] not in "[{"]
-    pattern = "|".join([r"[\[{]", *begins, f"(?:{'|'.join(map(re.escape, _SAYS_NOTHING))})$"])
+    begins = map(re.escape, withheld())
+    pattern = "|".join([r"[\[{]", *begins, f"(?:{'|'.join(map(re.escape, SAYS_NOTHING))})$"])
     return f"NOT match({value}, {quoted(f'^(?:{pattern})')})"
 
 

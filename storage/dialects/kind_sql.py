@@ -13,16 +13,37 @@ def kind() -> str:
 
     Words come first, wherever their rules stand, so that the vocabulary is in the expression once.
     """
-    rules = [rule for rule in table().kind_rules if _readable(rule)]
-    words = [rule for rule in rules if _is_word(rule)]
-    keys = dict.fromkeys(key for rule in (*words, *rules) for key in (rule.key, *rule.any, *rule.also, *rule.unless))
-    numbers = {key: number for number, key in enumerate((key for key in keys if key and "*" not in key), 1)}
-    answers = [_by_word(words, numbers), *(_by_structure(rule, numbers) for rule in rules if rule not in words)]
+    words, structures = rules()
+    numbers = kind_numbers()
+    answers = [_by_word(words), *(_by_structure(rule, numbers) for rule in structures)]
     there = facts({("span", key): number for key, number in numbers.items()})
     return f"arrayMap(F -> replaceOne(firstNonDefault({', '.join(answers)}), 'other', ''), [{there}])[1]"
 
 
-def _readable(rule: KindRule) -> bool:
+def rules() -> tuple[list[KindRule], list[KindRule]]:
+    """Rules that SQL can follow, in order: those where one attribute's word decides, and the others."""
+    read = [rule for rule in table().kind_rules if _is_readable(rule)]
+    words = [rule for rule in read if _is_word(rule)]
+    return words, [rule for rule in read if rule not in words]
+
+
+def kind_numbers() -> dict[str, int]:
+    """Span attribute -> its number, from 1; those of words come first."""
+    words, structures = rules()
+    keys = dict.fromkeys(
+        key for rule in (*words, *structures) for key in (rule.key, *rule.any, *rule.also, *rule.unless)
+    )
+    return {key: number for number, key in enumerate((key for key in keys if key and "*" not in key), 1)}
+
+
+def word_kinds(words: Sequence[KindRule]) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
+    """Kind by word, and by (number of the attribute, word) where a rule spells its own."""
+    general = {word: kind for word, kind in table().kind_words.items() if kind}
+    numbers = kind_numbers()
+    return general, {(numbers[rule.key], word): kind for rule in words for word, kind in rule.values.items()}
+
+
+def _is_readable(rule: KindRule) -> bool:
     """Whether a rule needs no decoded value and no vendor's unknown prefix; one key of several is enough."""
     exact = [key for key in rule.any if "*" not in key]
     return not (rule.at or "*" in rule.key or (rule.any and not exact) or any("*" in key for key in rule.also))
@@ -33,10 +54,10 @@ def _is_word(rule: KindRule) -> bool:
     return bool(rule.key) and not (rule.endings or rule.name or rule.scope or rule.any or rule.also or rule.unless)
 
 
-def _by_word(rules: Sequence[KindRule], numbers: Mapping[str, int]) -> str:
+def _by_word(rules: Sequence[KindRule]) -> str:
     """The first word of these attributes that says something; they have the first numbers."""
-    words = {word: kind for word, kind in table().kind_words.items() if kind}
-    own = {f"{numbers[rule.key]} {word}": kind for rule in rules for word, kind in rule.values.items()}
+    words, of_rules = word_kinds(rules)
+    own = {f"{number} {word}": kind for (number, word), kind in of_rules.items()}
     word = f"if(f.1 <= {len(rules)}, lower(trimBoth(trim(BOTH '\"' FROM f.2))), '')"
     looked_up = f"transform({word}, {listed(words)}, {listed(words.values())}, '')"
     spelled = f"transform(concat(toString(f.1), ' ', {word}), {listed(own)}, {listed(own.values())}, {looked_up})"

@@ -7,7 +7,7 @@ over a row's attributes, with an ALIAS for each: an INSERT pays for reading ever
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from storage.dialects.facts_sql import MAPS, facts, first, listed, quoted, rows_of, says_something
@@ -15,15 +15,26 @@ from storage.dialects.kind_sql import kind
 from storage.dialects.table import Row, table
 
 _WORD: Final = "LowCardinality(String)"
-_FIELDS: Final = (
+FIELDS: Final = (
     "operation", "request_model", "response_model", "model", "usage.output_tokens", "usage.cache_read_input_tokens",
     "usage.reasoning_output_tokens", "provider", "error_type", "failed", "response_id", "agent_name", "tool_name",
 )  # fmt: skip
-_INPUT_NAMES: Final = ("input_tokens", "cache_read_input_tokens")
-_RANKS: Final = 256
+READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "SessionId": ("session_id",),
+    "UserId": ("user_id",),
+    "Model": ("response_model", "request_model", "model"),
+    "OutputTokens": ("usage.output_tokens",),
+    "CostUsd": ("cost_usd",),
+    "Environment": ("environment",),
+}
+"""Columns that are what the first attribute of these fields says."""
+INPUT_FIELDS: Final = ("usage.input_tokens", "usage.cache_read_input_tokens")
+NAMED_BY_SPAN: Final = {"agent_name": "invoke_agent ", "tool_name": "execute_tool "}
+"""How the names of spans begin that go on with the name of an agent or a tool."""
+RANKS: Final = 256
 """More than a field has rows: an attribute's number is its field's times this, plus its rank there."""
 _OPERATION: Final = Row(key="gen_ai.operation.name")
-_IS_DATED: Final = quoted(r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$")
+DATED: Final = r"\d{4}-?\d{2}-?\d{2}\b|-\d{4}$|-\d{3}$"
 """A snapshot's name ends in its date: models answer under it, where an alias was asked for."""
 
 
@@ -38,15 +49,16 @@ class DerivedColumn(NamedTuple):
 
 def derived_columns() -> tuple[DerivedColumn, ...]:
     """Every column; an ALIAS reads the stored ones."""
+    read = {name: first(rows_of_fields(*fields)) for name, fields in READ.items()}
     alone = (
-        ("SessionId", "String", first(_rows("session_id"))),
-        ("UserId", "String", first(_rows("user_id"))),
+        ("SessionId", "String", read["SessionId"]),
+        ("UserId", "String", read["UserId"]),
         ("ObservationKind", _WORD, kind()),
-        ("Model", _WORD, first(_rows("response_model", "request_model", "model"))),
+        ("Model", _WORD, read["Model"]),
         ("InputTokens", "UInt64", _input_tokens()),
-        ("OutputTokens", "UInt64", f"toUInt64OrZero({first(_rows('usage.output_tokens'))})"),
-        ("CostUsd", "Float64", f"ifNotFinite(toFloat64OrZero({first(_rows('cost_usd'))}), 0.)"),
-        ("Environment", _WORD, first(_rows("environment"))),
+        ("OutputTokens", "UInt64", f"toUInt64OrZero({read['OutputTokens']})"),
+        ("CostUsd", "Float64", f"ifNotFinite(toFloat64OrZero({read['CostUsd']}), 0.)"),
+        ("Environment", _WORD, read["Environment"]),
     )
     elements = _elements()
     derived = f"Tuple({', '.join(f'{name} {value_type}' for name, value_type, _ in elements)})"
@@ -57,14 +69,14 @@ def derived_columns() -> tuple[DerivedColumn, ...]:
     )
 
 
-def _rows(*fields: str) -> list[Row]:
+def rows_of_fields(*fields: str) -> list[Row]:
     return [row for field in fields for row in rows_of(field)]
 
 
 def _together(values: Sequence[str]) -> str:
     """A tuple of expressions over F, G, V: the row's attributes in order of precedence, their fields, values."""
-    told = f"arrayFilter(f -> {says_something('f.2')}, {facts(_numbers())})"
-    bound = f"[arrayMap(f -> intDiv(f.1, {_RANKS}), F)], [arrayMap(f -> trim(BOTH '\"' FROM f.2), F)]"
+    told = f"arrayFilter(f -> {says_something('f.2')}, {facts(numbers())})"
+    bound = f"[arrayMap(f -> intDiv(f.1, {RANKS}), F)], [arrayMap(f -> trim(BOTH '\"' FROM f.2), F)]"
     return f"arrayMap(F -> arrayMap((G, V) -> ({', '.join(values)}), {bound})[1], [{told}])[1]"
 
 
@@ -73,33 +85,33 @@ def _shown(name: str) -> str:
     return "if(ObservationKind = 'tool', Derived.ToolName, '')" if name == "ToolName" else f"Derived.{name}"
 
 
-def _numbers() -> dict[tuple[str, str], int]:
+def numbers() -> dict[tuple[str, str], int]:
     """Number of every attribute, by (carrier, key); one that two fields name is the first one's."""
     numbers: dict[tuple[str, str], int] = {}
-    for field in _FIELDS:
-        for rank, row in enumerate(_read(field)):
-            numbers.setdefault((row.carrier, row.key), _field(field) * _RANKS + rank)
+    for field in FIELDS:
+        for rank, row in enumerate(rows_read(field)):
+            numbers.setdefault((row.carrier, row.key), field_number(field) * RANKS + rank)
     return numbers
 
 
-def _read(field: str) -> tuple[Row, ...]:
+def rows_read(field: str) -> tuple[Row, ...]:
     return (_OPERATION,) if field == "operation" else rows_of(field)
 
 
-def _field(name: str) -> int:
-    return _FIELDS.index(name) + 1
+def field_number(name: str) -> int:
+    return FIELDS.index(name) + 1
 
 
 def _value(field: str) -> str:
     """The first value of a field; ''."""
-    lent = [row for row in _read(field) if not _is_own(field, row)]
-    found = f"V[indexOf(G, {_field(field)})]"
+    lent = [row for row in rows_read(field) if not is_own(field, row)]
+    found = f"V[indexOf(G, {field_number(field)})]"
     others = [f"{MAPS[row.carrier]}[{quoted(row.key)}]" for row in lent]
     return f"firstNonDefault({', '.join([found, *others])})" if others else found
 
 
-def _is_own(field: str, row: Row) -> bool:
-    return _numbers()[row.carrier, row.key] // _RANKS == _field(field)
+def is_own(field: str, row: Row) -> bool:
+    return numbers()[row.carrier, row.key] // RANKS == field_number(field)
 
 
 def _elements() -> tuple[tuple[str, str, str], ...]:
@@ -110,8 +122,8 @@ def _elements() -> tuple[tuple[str, str, str], ...]:
         ("ResponseModel", _WORD, _models(_response_model())),
         ("Provider", _WORD, _provider()),
         ("ErrorType", _WORD, _error_type()),
-        ("AgentName", _WORD, _named_by_span("agent_name", "invoke_agent ")),
-        ("ToolName", _WORD, _named_by_span("tool_name", "execute_tool ")),
+        ("AgentName", _WORD, _named_by_span("agent_name")),
+        ("ToolName", _WORD, _named_by_span("tool_name")),
         ("CacheReadInputTokens", "UInt64", f"toUInt64OrZero({_value('usage.cache_read_input_tokens')})"),
         ("ReasoningOutputTokens", "UInt64", f"toUInt64OrZero({_value('usage.reasoning_output_tokens')})"),
     )
@@ -119,14 +131,14 @@ def _elements() -> tuple[tuple[str, str, str], ...]:
 
 # A name that does not say whether it was asked for or answered counts as the former, unless it is a snapshot's.
 _REQUEST_MODEL: Final = (
-    f"multiIf(asked != '', asked, named = answered OR (answered = '' AND match(named, {_IS_DATED})), '', named)"
+    f"multiIf(asked != '', asked, named = answered OR (answered = '' AND match(named, {quoted(DATED)})), '', named)"
 )
 
 
 def _response_model() -> str:
     """Model that answered."""
     other = "named != asked AND NOT endsWith(named, concat('/', asked)) AND NOT endsWith(asked, concat('/', named))"
-    is_answer = f"if(asked = '', match(named, {_IS_DATED}), {other})"
+    is_answer = f"if(asked = '', match(named, {quoted(DATED)}), {other})"
     return f"multiIf({_echoed()}, '', answered != '' OR named = '', answered, {is_answer}, named, '')"
 
 
@@ -146,7 +158,7 @@ def _models(expression: str) -> str:
 
 def _input_tokens() -> str:
     """Cached tokens are among them, also where a sender left them out."""
-    sent, cached = (f"toUInt64OrZero({first(_rows(f'usage.{name}'))})" for name in _INPUT_NAMES)
+    sent, cached = (f"toUInt64OrZero({first(rows_of_fields(field))})" for field in INPUT_FIELDS)
     return f"arrayMap((n, cached) -> n + if(n > 0 AND cached > n, cached, 0), [{sent}], [{cached}])[1]"
 
 
@@ -157,17 +169,18 @@ def _provider() -> str:
     for row in rows_of("provider"):
         if row.until:
             otherwise = name if row.until == "." else "''"
-            end, number = quoted(row.until), _numbers()[row.carrier, row.key]
+            end, number = quoted(row.until), numbers()[row.carrier, row.key]
             cut = f"if(position(f.2, {end}) > 0, lower(substringIndex(f.2, {end}, 1)), {otherwise})"
             name = f"if(f.1 = {number}, {cut}, {name})"
     others = listed(["", *table().words["not_providers"]])
-    said = f"arrayFilter(f -> intDiv(f.1, {_RANKS}) = {_field('provider')}, F)"
+    said = f"arrayFilter(f -> intDiv(f.1, {RANKS}) = {field_number('provider')}, F)"
     return (
         f"arrayFirst(n -> NOT has({others}, n), arrayMap(f -> replaceRegexpOne({name}, {interface}, '\\\\1'), {said}))"
     )
 
 
-def _named_by_span(field: str, prefix: str) -> str:
+def _named_by_span(field: str) -> str:
+    prefix = NAMED_BY_SPAN[field]
     name = f"if(startsWith(SpanName, '{prefix}'), trimBoth(substring(SpanName, {len(prefix) + 1})), '')"
     return f"firstNonDefault({_value(field)}, {name})"
 

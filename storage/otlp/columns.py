@@ -23,6 +23,23 @@ class Column(NamedTuple):
 
 _REQUEST = (Column("RequestDigest", "FixedString(16)"), Column("RequestRows", "UInt32"))
 
+# MATERIALIZED columns: ClickHouse computes them where they are not sent (ADR 0010), and a test compares the two.
+DERIVED = (
+    Column("SessionId", STRING),
+    Column("UserId", STRING),
+    Column("ObservationKind", WORD),
+    Column("Model", WORD),
+    Column("InputTokens", "UInt64"),
+    Column("OutputTokens", "UInt64"),
+    Column("CostUsd", "Float64"),
+    Column("Environment", WORD),
+    Column(
+        "Derived",
+        f"Tuple(Operation {WORD}, RequestModel {WORD}, ResponseModel {WORD}, Provider {WORD}, ErrorType {WORD}, "
+        f"AgentName {WORD}, ToolName {WORD}, CacheReadInputTokens UInt64, ReasoningOutputTokens UInt64)",
+    ),
+)
+
 TRACES = (
     Column("Timestamp", TIME),
     Column("TraceId", STRING),
@@ -46,6 +63,7 @@ TRACES = (
     Column("Links.SpanId", f"Array({STRING})"),
     Column("Links.TraceState", f"Array({STRING})"),
     Column("Links.Attributes", f"Array({MAP})"),
+    *DERIVED,
     *_REQUEST,
 )
 
@@ -79,10 +97,12 @@ def verify(table: TelemetryTable, described: Mapping[str, str]) -> None:
     Raises:
         SchemaError: Columns are missing or of another type; names all of them.
     """
+    # Tuples come on a line for each element.
+    types = {name: " ".join(shown.split()).replace("( ", "(") for name, shown in described.items()}
     wrong = [
-        f"{column.name} {column.type} (the server has {described.get(column.name, 'no such column')})"
+        f"{column.name} {column.type} (the server has {types.get(column.name, 'no such column')})"
         for column in TABLES[table]
-        if described.get(column.name) != column.type
+        if types.get(column.name) != column.type
     ]
     if wrong:
         raise SchemaError(f"{table} lacks what the receiver writes: {'; '.join(wrong)}. Run `assay migrate`.")

@@ -19,8 +19,10 @@ from typing import Any, NamedTuple, TypeVar
 from google.protobuf.message import DecodeError
 
 from storage.otlp import native, wire
-from storage.otlp.anyvalue import attributes
+from storage.otlp.anyvalue import Attributes, attributes
 from storage.otlp.columns import LOGS, TRACES, Column
+from storage.otlp.derived import DerivedColumns
+from storage.otlp.derived import columns as derived_columns
 from storage.otlp.messages import LogsRequest, TracesRequest
 from storage.otlp.reference import (
     DAY_NS,
@@ -42,6 +44,8 @@ REMEMBERED_PAIRS = 1 << 15
 """Attributes remembered at most.  One takes 300 bytes, 900 where its text is all escapes: 30 MB at the very worst."""
 REMEMBERED_PAIR_BYTES = 96
 """Longer attributes are not remembered: they are texts, which hardly come twice."""
+_BYTES_BY_PAIR = 512
+"""What is remembered beside an attribute for the derived columns: 16 MB where all of them are in use."""
 REMEMBERED_RESOURCES = 1 << 8
 REMEMBERED_RESOURCE_BYTES = 4096
 
@@ -81,8 +85,11 @@ class _Map(NamedTuple):
 
 
 class _Resource(NamedTuple):
+    """A resource; `known` are the attributes from which columns are derived."""
+
     service: bytes
     attributes: _Map
+    known: Attributes
 
 
 class _Group(NamedTuple):
@@ -104,7 +111,8 @@ class Encoder:
 
     def __init__(self, *, remembered_pairs: int = REMEMBERED_PAIRS) -> None:
         self._pairs = wire.Memo(wire.pair, entries=remembered_pairs, longest=REMEMBERED_PAIR_BYTES)
-        self._resources = wire.Memo(_resource, entries=REMEMBERED_RESOURCES, longest=REMEMBERED_RESOURCE_BYTES)
+        self._derived = DerivedColumns(self._pairs, remembered_bytes=remembered_pairs * _BYTES_BY_PAIR)
+        self._resources = wire.Memo(self._resource, entries=REMEMBERED_RESOURCES, longest=REMEMBERED_RESOURCE_BYTES)
         self.left_to_reference = 0
 
     def encode_traces(self, body: bytes) -> Translated:
@@ -138,6 +146,13 @@ class Encoder:
         (
             trace_ids, span_ids, parents, states, names, kinds, starts, ends, codes, messages, pairs, events, links,
         ) = zip(*map(_SPAN_FIELDS, spans), strict=True)  # fmt: skip
+        attributes = self._flat_pairs(pairs)
+        derived = self._derived.rows(
+            [(self._derived.background(group.resource.known, group.scope.name), group.rows) for group in groups],
+            list(map(len, pairs)),
+            attributes,
+            (names, codes, events),
+        )
         columns = (
             _integers("Q", _times(starts, TIME_LIMIT_NS)),
             _ids(trace_ids, 16),
@@ -150,12 +165,13 @@ class Encoder:
             _shared_maps(groups, [group.resource.attributes for group in groups]),
             b"".join([native.string(group.scope.name) * group.rows for group in groups]),
             b"".join([native.string(group.scope.version) * group.rows for group in groups]),
-            self._maps(pairs),
+            _maps(pairs, attributes),
             _integers("Q", [end - start & 0xFFFF_FFFF_FFFF_FFFF for start, end in zip(starts, ends, strict=True)]),
             native.words([([_CODES.get(code, b"") for code in codes], 1)]),
             _strings(messages),
             *self._events(events),
             *self._links(links),
+            *derived_columns(derived),
             *_request(body, len(spans)),
         )
         return Translated(rows=len(spans), rejected=0, reason="", block=_block(_TRACES_HEADS, len(spans), columns))
@@ -176,7 +192,7 @@ class Encoder:
         times, names, pairs = zip(*map(_EVENT_FIELDS, items), strict=True) if items else ((),) * 3
         yield ends + _integers("Q", _times(times, EVENT_TIME_LIMIT_NS))
         yield ends + native.words([(names, 1)])
-        yield ends + self._maps(pairs)
+        yield ends + _maps(pairs, self._flat_pairs(pairs))
 
     def _links(self, lists: Sequence[Sequence[Any]]) -> Iterator[bytes]:
         ends, items = _flat(lists)
@@ -184,7 +200,7 @@ class Encoder:
         yield ends + _ids(trace_ids, 16)
         yield ends + _ids(span_ids, 8)
         yield ends + _strings(states)
-        yield ends + self._maps(pairs)
+        yield ends + _maps(pairs, self._flat_pairs(pairs))
 
     def _logs(self, body: bytes) -> Translated:
         groups, records = self._scoped_records(body)
@@ -210,7 +226,7 @@ class Encoder:
             b"".join([native.string(group.scope.name) * group.rows for group in groups]),
             native.words([((group.scope.version,), group.rows) for group in groups]),
             _shared_maps(groups, [group.scope_attributes for group in groups]),
-            self._maps(pairs),
+            _maps(pairs, self._flat_pairs(pairs)),
             _strings(event_names),
             *_request(body, len(records)),
         )
@@ -229,17 +245,30 @@ class Encoder:
                     groups.append(_Group(len(scoped.log_records), resource, scoped.scope, scope, urls))
         return groups, records
 
-    def _maps(self, lists: Sequence[Sequence[bytes]]) -> bytes:
-        """One map per row, event or link."""
-        if not lists:
-            return b""
-        ends = _ends(map(len, lists), len(lists))
+    def _flat_pairs(self, lists: Sequence[Sequence[bytes]]) -> tuple[list[bytes], list[wire.Buffer]]:
+        """Keys and values (Native Strings) of the attributes of all rows, events or links."""
         remembered = self._pairs
         pairs = [  # a long text need not be hashed to know that it is not remembered
             remembered[raw] if len(raw) <= REMEMBERED_PAIR_BYTES else wire.pair(raw)
             for raw in chain.from_iterable(lists)
         ]
-        return b"".join((ends, native.words([(list(map(_KEY, pairs)), 1)]), *map(_VALUE, pairs)))
+        return list(map(_KEY, pairs)), list(map(_VALUE, pairs))
+
+    def _resource(self, raw: bytes) -> _Resource:
+        pairs = wire.resource(raw)
+        return _Resource(
+            service=next((text for key, text in pairs if key == b"service.name"), b""),
+            attributes=_map(pairs),
+            known=self._derived.known_of_resource(pairs),
+        )
+
+
+def _maps(lists: Sequence[Sequence[bytes]], pairs: tuple[Sequence[bytes], Sequence[wire.Buffer]]) -> bytes:
+    """One map per row, event or link."""
+    if not lists:
+        return b""
+    keys, values = pairs
+    return b"".join((_ends(map(len, lists), len(lists)), native.words([(keys, 1)]), *values))
 
 
 def _flat(lists: Sequence[Sequence[Value]]) -> tuple[bytes, list[Value]]:
@@ -254,11 +283,6 @@ def _single(pieces: Sequence[bytes]) -> bytes:
     if len(pieces) > 1:
         raise _Unusual
     return pieces[0] if pieces else b""
-
-
-def _resource(raw: bytes) -> _Resource:
-    pairs = wire.resource(raw)
-    return _Resource(next((text for key, text in pairs if key == b"service.name"), b""), _map(pairs))
 
 
 def _map(pairs: Sequence[tuple[bytes, bytes]]) -> _Map:

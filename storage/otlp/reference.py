@@ -1,6 +1,6 @@
 """OTLP request -> rows: the specification.  Every other translator must give the same rows, byte for byte.
 
-Rows are what the Collector's clickhouseexporter writes, with two columns of ours behind them:
+Rows are what the Collector's clickhouseexporter writes, with columns of ours behind them:
 
 - Ids are lower-case hex; missing and all-zero ids are ''.  A span without ids is stored like any other.
 - SpanKind and StatusCode are spelled as there (`Internal`, `Ok`, …; unknown numbers are '').
@@ -8,6 +8,7 @@ Rows are what the Collector's clickhouseexporter writes, with two columns of our
 - Attributes keep their order; equal keys stay (`m['k']` in SQL finds the first).
 - Duration is end - start modulo 2^64: an end before the start is kept, and gives a Duration near 2^64.
 - A log's Timestamp falls back to its observed time; TraceFlags and SeverityNumber are the low eight bits.
+- Those that ClickHouse derives from attributes are computed by `storage.dialects.derive`, as it would.
 - RequestDigest is BLAKE2b-128 of the request's bytes, RequestRows the number of rows that this request has.
 
 Refused, one by one and counted (`rejected`, with the reason of the first):
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from storage.dialects.derive import Sent, derive
 from storage.otlp import native
 from storage.otlp.anyvalue import Attributes, attributes, text
 from storage.otlp.columns import LOGS, TRACES, Column
@@ -47,11 +49,14 @@ DAY_NS = 86_400_000_000_000
 MAX_DAYS = 500
 """Days in one request.  Every day is a part of the table, about 10 ms each at an INSERT that others wait for."""
 
+_OWN = -2
+"""Where the columns begin that identify the request; they stand last."""
+
 Row = TypeVar("Row", bound="SpanRow | LogRow")
 
 
 class SpanRow(NamedTuple):
-    """A row of `otel_traces`, in the order of `columns.TRACES`; ours at the end."""
+    """A row of `otel_traces`, in the order of `columns.TRACES`, without what is derived from it; ours at the end."""
 
     timestamp: int
     trace_id: bytes
@@ -131,13 +136,26 @@ def translate_traces(body: bytes) -> Translated:
         TooLarge: It holds too many messages, or its rows would need more than MAX_EXPANDED_BYTES.
     """
     rows, refusals = span_rows(body)
-    return _translated(TRACES, rows, refusals)
+    return _translated(TRACES, list(map(with_derived, rows)), refusals)
 
 
 def translate_logs(body: bytes) -> Translated:
     """ExportLogsServiceRequest bytes -> block of `otel_logs`.  Raises as `translate_traces` does."""
     rows, refusals = log_rows(body)
     return _translated(LOGS, rows, refusals)
+
+
+def with_derived(row: SpanRow) -> tuple[object, ...]:
+    """A row in the order of `columns.TRACES`, whole."""
+    sent = Sent(
+        span_name=row.name,
+        scope_name=row.scope_name,
+        status_code=row.status_code,
+        resource_attributes=row.resource_attributes,
+        attributes=row.attributes,
+        events=list(zip(row.event_names, row.event_attributes, strict=True)),
+    )
+    return *row[:_OWN], *derive(sent), *row[_OWN:]
 
 
 def _translated(columns: Sequence[Column], rows: Sequence[Sequence[Any]], refusals: Sequence[str]) -> Translated:

@@ -20,7 +20,23 @@ GOLDEN = {
     "UInt8": ([0, 255], b"\x00\xff"),
     "UInt32": ([1], b"\x01\x00\x00\x00"),
     "UInt64": ([2**64 - 1], b"\xff" * 8),
+    "Float64": ([1.5, -0.0], b"\0\0\0\0\0\0\xf8\x3f" + b"\0\0\0\0\0\0\0\x80"),
     "DateTime64(9)": ([1], u64(1)),
+    "Tuple(a LowCardinality(String), b UInt64, c LowCardinality(String))": (
+        [(b"x", 1, b"z"), (b"y", 2, b"z")],
+        u64(0x600)
+        + u64(2)
+        + b"\x01x\x01y"
+        + u64(2)
+        + b"\x00\x01"  # a
+        + u64(1)
+        + u64(2)  # b
+        + u64(0x600)
+        + u64(1)
+        + b"\x01z"
+        + u64(2)
+        + b"\x00\x00",  # c
+    ),
     "LowCardinality(String)": ([b"a", b"b", b"a"], u64(0x600) + u64(2) + b"\x01a\x01b" + u64(3) + b"\x00\x01\x00"),
     "Array(String)": ([[b"a"], [], [b"b", b"c"]], u64(1) + u64(1) + u64(3) + b"\x01a\x01b\x01c"),
     "Array(LowCardinality(String))": ([[], []], u64(0) + u64(0)),
@@ -80,3 +96,11 @@ async def test_clickhouse_reads_dictionaries_around_the_widths_of_their_indexes(
         f"FROM {table}"
     )
     assert found == [{"n": keys + 1, "distinct": keys, "right": keys + 1}]
+
+
+@pytest.mark.parametrize("known", [1, 2, 255, 256, 257, 65_537])
+def test_words_by_place_are_words(known: int) -> None:
+    """Rows that share their words name them once; values that repeat have one place in the dictionary."""
+    values = [b"%d" % (number // 2) for number in range(known)]
+    places = [*range(known), 0, known - 1, known // 2]
+    assert native.words_by_place(values, places) == native.words([([values[place] for place in places], 1)])

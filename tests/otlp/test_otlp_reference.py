@@ -20,6 +20,7 @@ from storage.otlp.reference import (
     span_rows,
     translate_logs,
     translate_traces,
+    with_derived,
 )
 from storage.otlp.weight import MAX_MESSAGES
 
@@ -224,5 +225,5 @@ def test_large_bodies_are_counted_and_translated_all_the_same() -> None:
 def test_the_block_is_the_rows() -> None:
     """`translate_*` adds nothing of its own to the specification."""
     body, log_body = traces(span(), span(name=b"x")), logs({"body": text_value(b"x")})
-    assert translate_traces(body).block == native.block(TRACES, span_rows(body)[0])
+    assert translate_traces(body).block == native.block(TRACES, [with_derived(row) for row in span_rows(body)[0]])
     assert translate_logs(log_body).block == native.block(LOGS, log_rows(log_body)[0])

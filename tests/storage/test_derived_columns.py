@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from evaluator.targets.normalise import normalise_span
-from storage.clickhouse.client import Database
+from storage.clickhouse.client import Database, code_of
 from storage.clickhouse.derived import statement
 from storage.clickhouse.migrate import shipped
 from storage.clickhouse.telemetry import ClickHouseSink
+from storage.dialects.derive import Derived, Together
 from storage.dialects.sql import derived_columns
+from storage.errors import Rejected
 from storage.model import StoredSpan
-from storage.otlp.reference import translate_traces
+from storage.otlp import native
+from storage.otlp.columns import TRACES
+from storage.otlp.reference import span_rows, translate_traces
 from storage.otlp.stored import stored_spans
 
 CAPTURES = sorted((Path(__file__).parents[2] / "examples" / "captures").rglob("*.pb"))
@@ -37,7 +43,10 @@ KNOWN = {
     "body", [path.read_bytes() for path in SPANS], ids=[f"{p.parent.name}-{p.stem}" for p in SPANS]
 )
 async def test_columns_of_real_captures_say_what_the_normalised_record_says(database: Database, body: bytes) -> None:
-    """A column may lack what stands inside JSON; it never says anything else than the record."""
+    """A column may lack what stands inside JSON; it never says anything else than the record.
+
+    Sent by the receiver; `test_dialects_derive.py` shows that ClickHouse computes the same.
+    """
     await ClickHouseSink(database).insert("otel_traces", [translate_traces(body).block], token="")
     spans = stored_spans(body)
     rows = await database.query(
@@ -78,6 +87,49 @@ def _said(span: StoredSpan) -> dict[str, str | float]:
         "ToolName": record.tool_name or "",
         "ErrorType": record.error_type or "",
     }
+
+
+SENT = {
+    "SessionId": "sent-session", "UserId": "sent-user", "ObservationKind": "sent-kind", "Model": "sent-model",
+    "InputTokens": 1, "OutputTokens": 2, "CostUsd": 0.5, "Environment": "sent-environment",
+    "Operation": "sent-operation", "RequestModel": "asked", "ResponseModel": "answered", "Provider": "sent-provider",
+    "ErrorType": "sent-error", "AgentName": "sent-agent", "CacheReadInputTokens": 3, "ReasoningOutputTokens": 4,
+}  # fmt: skip
+
+
+async def test_what_the_receiver_sends_is_stored_and_no_expression_is_asked(database: Database) -> None:
+    """Values that no expression would give, and the rollups read them: that saves every INSERT 50 ms of CPU."""
+    row = span_rows(next(path for path in SPANS if "openai" in path.parent.name).read_bytes())[0][0]
+    derived = Derived(
+        b"sent-session", b"sent-user", b"sent-kind", b"sent-model", 1, 2, 0.5, b"sent-environment",
+        Together(
+            b"sent-operation", b"asked", b"answered", b"sent-provider", b"sent-error", b"sent-agent", b"not shown", 3, 4
+        ),
+    )  # fmt: skip
+    row = row._replace(trace_id=b"5e" * 16)
+    block = native.block(TRACES, [(*row[:-2], *derived, *row[-2:])])
+    await ClickHouseSink(database).insert("otel_traces", [block], token="")
+    where = f"FROM otel_traces WHERE TraceId = '{'5e' * 16}'"
+    assert await database.query(f"SELECT {', '.join(SENT)} {where}") == [SENT]
+    sessions = await database.query(f"SELECT SessionId FROM session_traces WHERE TraceId = '{'5e' * 16}'")
+    assert sessions == [{"SessionId": "sent-session"}]
+
+
+async def test_the_receiver_needs_no_more_than_insert(database: Database, database_url: str) -> None:
+    """As a user of its own, where the server lets one be made (the embedded one reads its users from a file)."""
+    user = f"receiver_{uuid.uuid4().hex[:8]}"
+    try:
+        await database.execute(f"CREATE USER {user} IDENTIFIED BY 'Receiver-1234'")
+    except Rejected as error:
+        if code_of(error) != 514:
+            raise
+        pytest.skip("this server's users are a file")
+    await database.execute(f"GRANT INSERT ON otel_traces TO {user}")
+    own = urlsplit(database_url)
+    url = urlunsplit(own._replace(netloc=f"{user}:Receiver-1234@{own.hostname}:{own.port}"))
+    async with Database(url) as receiver:
+        await ClickHouseSink(receiver).insert("otel_traces", [translate_traces(SPANS[0].read_bytes()).block], token="")
+    await database.execute(f"DROP USER {user}")
 
 
 async def test_rows_that_are_older_than_a_column_have_it_too(database: Database) -> None:
