@@ -264,6 +264,13 @@ class Evaluation:
 
     `target_time_ns` cannot move (span start; first arrival of a trace or session); `watermark_ms` is the newest arrival
     that the result has seen of its target; `inserted_us` is the server's clock and None until the row was stored.
+
+    Attributes:
+        run: Id of the finite run that computed it; '' = none.
+        trial: Which repetition of a run, from 0.
+        inputs_digest: Composites: `inputs_digest` of the results that it read; b'' for others.
+        judge_trace_id: Trace of the exchange with the judge, in `judge_traces`; '' = no judge was asked.
+        metadata: What else is known of this result (spread of a jury, calibrated probability, …), by snake_case name.
     """
 
     evaluation_id: uuid.UUID
@@ -282,9 +289,14 @@ class Evaluation:
     rule: str = ""
     rule_version: int = 0
     watermark_ms: int = 0
+    run: str = ""
+    trial: int = 0
     input_digest: bytes = b""
+    inputs_digest: bytes = b""
     judge_model: str = ""
+    judge_trace_id: str = ""
     usage: Usage = Usage()
+    metadata: Mapping[str, str] = field(default_factory=dict)
     started: datetime
     evaluated: datetime
     inserted_us: int | None = None

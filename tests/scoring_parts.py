@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ from evaluator.judges.choose import Judges
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.conclude import Conclusion, conclude
+from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
 from evaluator.scoring.engine import Engine
 from storage.clickhouse.client import Database
@@ -46,10 +47,10 @@ async def scoring(database: Database) -> AsyncIterator[Scoring]:
             Judges(model="openai/scripted", base_url=judge.base_url, api_key="k", retries=QUICK)
         )
 
-        async def apply(definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
-            if inputs.get("output") == CRASH:
+        async def apply(definition: MetricDefinition, material: Material) -> Conclusion:
+            if material.inputs.get("output") == CRASH:
                 raise RuntimeError("a bug in a metric")
-            return await conclude(definition, inputs, judges=judges, secret=b"s")
+            return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"))
 
         results = ClickHouseResults(database)
         metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics())

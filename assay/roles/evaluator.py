@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from assay.settings import Settings
 from evaluator.judges.choose import Judges
 from evaluator.judges.port import JudgeError
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.conclude import Conclusion, conclude
+from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.explain import Explainer
@@ -70,7 +71,7 @@ async def _serve(
     rules = Rules(definitions, metrics)
     completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
     leases = LeaseKeeper(ClickHouseLeases(database))
-    apply = partial(_apply, judges, installation_secret(settings.data_dir))
+    apply = partial(_apply, Instruments(judges=judges, secret=installation_secret(settings.data_dir)))
     async with Engine(metrics=metrics, telemetry=telemetry, results=results, apply=apply) as engine:
         online = OnlineWorker(
             rules=rules,
@@ -142,8 +143,8 @@ async def _warm_up(judges: Judges) -> None:
         log.warning("no_judge", extra={"reason": str(error)})
 
 
-async def _apply(judges: Judges, secret: bytes, definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
-    return await conclude(definition, inputs, judges=judges, secret=secret)
+async def _apply(using: Instruments, definition: MetricDefinition, material: Material) -> Conclusion:
+    return await conclude(definition, material, using=using)
 
 
 def installation_secret(data_dir: Path) -> bytes:

@@ -74,7 +74,9 @@ def _check_labels(definition: MetricDefinition) -> None:
         )
     if len(labels) == 1:
         raise InvalidDefinition("metric.labels", "one label leaves the judge no choice; offer two or more")
-    values = labels.values()
+    if definition.output_type is not OutputType.CATEGORICAL and None in labels.values():
+        raise InvalidDefinition("metric.labels", f"every label of a {definition.output_type} metric needs a value")
+    values = [value for value in labels.values() if value is not None]
     match definition.output_type:
         case OutputType.BOOLEAN | OutputType.COUNT if labels:
             raise InvalidDefinition("metric.labels", f"a {definition.output_type} metric has no labels")

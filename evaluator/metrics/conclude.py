@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluator.judges.port import AsksJudges
 from evaluator.metrics import template
 from evaluator.metrics.code_metric import FUNCTIONS, code_metric
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judge_metric import judge_metric
+from evaluator.metrics.material import Material
 from storage.model import MetricKind, Outcome, Usage
 
 
@@ -21,45 +22,56 @@ class Conclusion:
 
     Attributes:
         judge_model: The model that answered; the one that was asked, where none did; '' where none was asked.
+        judge_trace_id: Trace of the exchange with the judge; '' where it is not kept.
         input_digest: See `input_digest`.
+        metadata: What else is known (`Evaluation.metadata`).
     """
 
     outcome: Outcome
-    usage: Usage
-    judge_model: str
-    input_digest: bytes
+    usage: Usage = field(default_factory=Usage)
+    judge_model: str = ""
+    judge_trace_id: str = ""
+    input_digest: bytes = b""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """What metrics of every kind are applied with; one of the process.
+
+    Attributes:
+        judges: Asks models, every limit applied.
+        secret: The installation's; nobody who writes telemetry may know it.  Makes the fences' nonces.
+    """
+
+    judges: AsksJudges
+    secret: bytes
 
 
 async def conclude(
     definition: MetricDefinition,
-    inputs: Mapping[str, str],
+    material: Material,
     *,
-    judges: AsksJudges,
-    secret: bytes,
+    using: Instruments,
     deadline: float | None = None,
 ) -> Conclusion:
     """Apply a metric that `check` accepts.  A judge that cannot judge is a `Failure`, a missing input an `Abstention`.
 
     Args:
-        inputs: The target's named inputs (`evaluator.targets.inputs.INPUT_NAMES`); those it lacks are absent or blank.
-        secret: The installation's; nobody who writes telemetry may know it.  Makes the fences' nonces.
+        material: What the target offers; inputs that it lacks are absent or blank.
         deadline: Seconds of the event loop's clock; None = only the judge's own limits.
     """
+    inputs = material.inputs
     if definition.kind is MetricKind.CODE:
-        return Conclusion(
-            outcome=code_metric(definition, inputs),
-            usage=Usage(),
-            judge_model="",
-            input_digest=input_digest(definition, inputs),
-        )
+        return Conclusion(outcome=code_metric(definition, inputs), input_digest=input_digest(definition, inputs))
     parsed = template.parse(definition.prompt)
     digest = _digest(parsed.names, inputs)
     outcome, usage, model = await judge_metric(
         definition,
         parsed,
         inputs,
-        nonce=nonce_of(definition, digest, secret),
-        judges=judges,
+        nonce=nonce_of(definition, digest, using.secret),
+        judges=using.judges,
         deadline=deadline,
     )
     return Conclusion(outcome=outcome, usage=usage, judge_model=model, input_digest=digest)

@@ -16,7 +16,7 @@ MAX_COUNT = 2**53
 
 def labels_on_offer(definition: MetricDefinition) -> tuple[str, ...]:
     """Labels, best first, in an order that depends on nothing but the labels: equal definitions give equal prompts."""
-    return tuple(sorted(definition.labels, key=lambda label: (-definition.labels[label], label)))
+    return tuple(sorted(definition.labels, key=lambda label: (-_value(definition.labels[label]), label)))
 
 
 def schema_of(definition: MetricDefinition) -> dict[str, object]:
@@ -75,7 +75,11 @@ def score_of(definition: MetricDefinition, text: str) -> Score:
     raise BadAnswer(f"the judge's verdict is no {definition.output_type}: {plain.raw(text)}")
 
 
-def _labelled(values: Mapping[str, float], verdict: object, rationale: str, text: str) -> Score:
+def _value(value: float | None) -> float:
+    return -math.inf if value is None else value
+
+
+def _labelled(values: Mapping[str, float | None], verdict: object, rationale: str, text: str) -> Score:
     if not isinstance(verdict, str):
         raise BadAnswer(f"the judge's verdict is not a label: {plain.raw(text)}")
     if verdict not in values:

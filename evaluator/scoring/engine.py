@@ -18,12 +18,13 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from evaluator.errors import LevelMismatch, TooManyTargets
 from evaluator.metrics.conclude import Conclusion, input_digest
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.material import Material
 from evaluator.scoring import plan
 from evaluator.scoring.recorder import Recorder
 from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
 from evaluator.scoring.subject import Subject, read, resolve
 from storage.errors import StorageError
-from storage.model import NO_ID, Abstention, Evaluation, Failure, Level, TargetRef, Usage, result_id
+from storage.model import NO_ID, Abstention, Evaluation, Failure, Level, TargetRef, result_id
 from storage.ports import Results, TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,9 @@ _Known: TypeAlias = "asyncio.Task[dict[uuid.UUID, Evaluation] | StorageError]"
 
 
 class Applies(Protocol):
-    """Applies a metric to a target's inputs (`evaluator.metrics.conclude`, with judges and secret bound)."""
+    """Applies a metric to a target (`evaluator.metrics.conclude`, with judges and secret bound)."""
 
-    async def __call__(self, definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
+    async def __call__(self, definition: MetricDefinition, material: Material) -> Conclusion:
         """What the metric concludes; a judge's failure is in the outcome."""
 
 
@@ -206,20 +207,20 @@ class Engine:
     async def _score(self, pair: _Pair) -> Evaluation:
         subject, metric, request = pair.subject, pair.metric, pair.request
         ref = subject.record.ref
-        if ref.level is Level.SPAN and metric.span_kinds and subject.kind not in metric.span_kinds:
+        if ref.level is Level.SPAN and metric.span_kinds and subject.material.kind not in metric.span_kinds:
             kinds = ", ".join(metric.span_kinds)
-            reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.kind}"
+            reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.material.kind}"
             # No result at all, so no id either: an answer to this caller, and nothing in the store.
             return replace(
                 _evaluation(pair, _nothing(Abstention(reason=reason)), datetime.now(UTC)), evaluation_id=NO_ID
             )
         if request.reuse and not subject.inline:
-            stored = await self._results.reusable(ref, metric.digest, input_digest(metric, subject.inputs))
+            stored = await self._results.reusable(ref, metric.digest, input_digest(metric, subject.material.inputs))
             if stored is not None:
                 return stored
         started = datetime.now(UTC)
         try:
-            conclusion = await self._apply(metric, subject.inputs)
+            conclusion = await self._apply(metric, subject.material)
         except StorageError:
             raise
         except Exception:  # a bug in one metric is that metric's failure, not everybody's
@@ -286,7 +287,7 @@ def _pending(subject: Subject, metric: MetricDefinition, request: EvaluationRequ
 
 
 def _nothing(outcome: Abstention | Failure) -> Conclusion:
-    return Conclusion(outcome=outcome, usage=Usage(), judge_model="", input_digest=b"")
+    return Conclusion(outcome=outcome)
 
 
 def _evaluation(pair: _Pair, conclusion: Conclusion, started: datetime) -> Evaluation:
@@ -309,7 +310,9 @@ def _evaluation(pair: _Pair, conclusion: Conclusion, started: datetime) -> Evalu
         watermark_ms=record.watermark_ms,
         input_digest=conclusion.input_digest,
         judge_model=conclusion.judge_model,
+        judge_trace_id=conclusion.judge_trace_id,
         usage=conclusion.usage,
+        metadata=conclusion.metadata,
         started=started,
         evaluated=datetime.now(UTC),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evaluator.errors import TargetNotFound
+from evaluator.metrics.material import Material
 from evaluator.scoring.request import InlineTarget, Target
 from evaluator.targets.inputs import named_inputs
 from evaluator.targets.normalise import normalise_trace
@@ -24,13 +25,11 @@ class Subject:
     """A target, ready to be scored.
 
     Attributes:
-        kind: That of a span; '' for traces.
         inline: Digest of the bytes that it came as, with the request; nothing about it is stored.  '' for stored ones.
     """
 
     record: TargetRecord
-    kind: str
-    inputs: Mapping[str, str]
+    material: Material
     inline: str = ""
 
 
@@ -106,8 +105,13 @@ def inline(target: InlineTarget) -> Subject:
 
 def _subject(record: TargetRecord, trace: TraceRecord) -> Subject:
     if record.ref.level is Level.TRACE:
-        return Subject(record=record, kind="", inputs=named_inputs(trace))
+        return Subject(
+            record=record, material=Material(ref=record.ref, kind="", inputs=named_inputs(trace), record=trace)
+        )
     span = trace.span(record.ref.span_id)
     if span is None:  # it was located a moment ago: retention or `erase` took it
         raise TargetNotFound(f"span {record.ref.key} is not stored any more")
-    return Subject(record=record, kind=span.kind, inputs=named_inputs(span, trace))
+    inputs = named_inputs(span, trace)
+    return Subject(
+        record=record, material=Material(ref=record.ref, kind=span.kind, inputs=inputs, record=span, trace=trace)
+    )

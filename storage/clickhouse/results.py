@@ -32,13 +32,15 @@ MAX_IDS = 1000
 """Ids in one parameter: ClickHouse refuses form values over 128 KiB."""
 MAX_UINT32 = 2**32 - 1
 _NO_DIGEST = "00" * 16
+_OWN_METADATA = frozenset({"attempts", "retryable", "cost"})
+"""Keys of the column that say what other fields of an `Evaluation` hold."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = (
     "EvaluationId", "Attempt", "Level", "TraceId", "SpanId", "SessionId", "TargetTime", "StartTime", "ServiceName",
     "SpanName", "AnchorTraceId", "AnchorSpanId", "AnchorTime", "MetricName", "MetricVersion", "MetricDigest", "Kind",
     "Purpose", "Status", "ErrorCode", "ErrorMessage", "OutputType", "Value", "Label", "Labels", "Text", "Explanation",
-    "RuleId", "RuleVersion", "Watermark", "InputDigest", "JudgeModel", "InputTokens", "OutputTokens", "CostUsd",
-    "LatencyMs", "Metadata", "StartedAt", "EvaluatedAt",
+    "RuleId", "RuleVersion", "RunId", "Trial", "Watermark", "InputDigest", "InputsDigest", "JudgeModel", "JudgeTraceId",
+    "InputTokens", "OutputTokens", "CostUsd", "LatencyMs", "Metadata", "StartedAt", "EvaluatedAt",
 )  # fmt: skip
 
 
@@ -146,7 +148,9 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
     failure = evaluation.outcome if isinstance(evaluation.outcome, Failure) else None
     explanation = evaluation.outcome.reason if isinstance(evaluation.outcome, Abstention) else ""
     ref, anchor, usage = evaluation.target, evaluation.anchor, evaluation.usage
-    metadata = {"attempts": str(usage.attempts)} if usage.attempts else {}
+    metadata = {_clean(name): _clean(value) for name, value in evaluation.metadata.items()}
+    if usage.attempts:
+        metadata["attempts"] = str(usage.attempts)
     if failure and failure.retryable:
         metadata["retryable"] = "true"
     if usage.cost_usd is None and (usage.input_tokens or usage.output_tokens):
@@ -181,9 +185,13 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
         _clean(score.explanation if score else explanation),
         evaluation.rule,
         evaluation.rule_version,
+        evaluation.run,
+        evaluation.trial,
         evaluation.watermark_ms,
         evaluation.input_digest.ljust(16, b"\0"),
+        evaluation.inputs_digest.ljust(16, b"\0"),
         _clean(evaluation.judge_model),
+        evaluation.judge_trace_id,
         min(usage.input_tokens, MAX_UINT32),  # an endpoint may report any number
         min(usage.output_tokens, MAX_UINT32),
         usage.cost_usd or 0.0,
@@ -222,8 +230,12 @@ def _from_row(row: Mapping[str, Any]) -> Evaluation:
         rule=row["rule"],
         rule_version=row["rule_version"],
         watermark_ms=row["watermark_ms"],
+        run=row["run"],
+        trial=row["trial"],
         input_digest=bytes.fromhex(row["input_digest"].removesuffix(_NO_DIGEST)),
+        inputs_digest=bytes.fromhex(row["inputs_digest"].removesuffix(_NO_DIGEST)),
         judge_model=row["judge_model"],
+        judge_trace_id=row["judge_trace_id"],
         usage=Usage(
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
@@ -231,6 +243,7 @@ def _from_row(row: Mapping[str, Any]) -> Evaluation:
             latency_ms=row["latency_ms"],
             attempts=int(metadata.get("attempts", 0)),
         ),
+        metadata={name: value for name, value in metadata.items() if name not in _OWN_METADATA},
         started=datetime.fromtimestamp(row["started_ms"] / 1000, UTC),
         evaluated=datetime.fromtimestamp(row["evaluated_us"] / 1_000_000, UTC),
         inserted_us=row["inserted_us"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import time_ns
@@ -19,8 +19,9 @@ from assay.client import AsyncClient, CallFailed, InlineTarget, Level, MetricRef
 from evaluator.judges.choose import Judges
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.conclude import Conclusion, conclude
+from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.scoring.engine import Engine
@@ -54,8 +55,8 @@ async def real(database: Database) -> AsyncIterator[Real]:
         judge = await stack.enter_async_context(ScriptedJudge())
         judges = await stack.enter_async_context(Judges(model="openai/scripted", base_url=judge.base_url, api_key="k"))
 
-        async def apply(definition: MetricDefinition, inputs: Mapping[str, str]) -> Conclusion:
-            return await conclude(definition, inputs, judges=judges, secret=b"s")
+        async def apply(definition: MetricDefinition, material: Material) -> Conclusion:
+            return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"))
 
         definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
         metrics = Metrics(definitions, builtin=builtin_metrics())

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from materials import material
 
 from evaluator.judges import fence
 from evaluator.judges.choose import Judges
@@ -16,11 +17,12 @@ from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import Behaviour, ScriptedJudge
 from evaluator.judges.scripted_faults import body, hang, rate_limited, says, status, verdict
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.conclude import Conclusion, conclude, input_digest, inputs_read
+from evaluator.metrics.conclude import Conclusion, Instruments, conclude, input_digest, inputs_read
 from evaluator.metrics.definition import MetricDefinition
 from storage.model import Abstention, Failure, Level, MetricKind, Outcome, OutputType, Score, Usage
 
-CORRECTNESS, LENGTH = builtin_metrics()
+_BUILTIN = {metric.name: metric for metric in builtin_metrics()}
+CORRECTNESS, LENGTH = _BUILTIN["correctness"], _BUILTIN["response_length"]
 SECRET = b"the installation's"
 PARIS = {"input": "What is the capital of France?", "output": "Paris.", "messages": "not for this metric"}
 PLAIN = MetricDefinition(
@@ -30,7 +32,7 @@ PLAIN = MetricDefinition(
 
 async def concluded(definition: MetricDefinition, inputs: Mapping[str, str], judges: Judges) -> Conclusion:
     """With the secret of these tests."""
-    return await conclude(definition, inputs, judges=judges, secret=SECRET)
+    return await conclude(definition, material(inputs), using=Instruments(judges=judges, secret=SECRET))
 
 
 async def outcome_of(definition: MetricDefinition, judges: Judges, inputs: Mapping[str, str] = PARIS) -> Outcome:
@@ -85,7 +87,7 @@ async def test_equal_inputs_give_equal_prompts_and_another_secret_another_fence(
     """Prompts can be cached, and nobody without the secret can foretell the nonce."""
     await concluded(CORRECTNESS, PARIS, judges)
     await concluded(CORRECTNESS, PARIS, judges)
-    await conclude(CORRECTNESS, PARIS, judges=judges, secret=b"another")
+    await conclude(CORRECTNESS, material(PARIS), using=Instruments(judges=judges, secret=b"another"))
     first, second, third = (asked.prompt for asked in judge.requests)
     assert first == second
     assert first != third
@@ -300,6 +302,8 @@ async def test_a_deadline_that_passes_is_a_timeout(judge: ScriptedJudge, judges:
     """The caller's patience reaches the judge."""
     judge.always(hang())
     deadline = asyncio.get_running_loop().time() + 0.1
-    found = await conclude(CORRECTNESS, PARIS, judges=judges, secret=SECRET, deadline=deadline)
+    found = await conclude(
+        CORRECTNESS, material(PARIS), using=Instruments(judges=judges, secret=SECRET), deadline=deadline
+    )
     assert isinstance(found.outcome, Failure)
     assert found.outcome.code == "JUDGE_TIMEOUT"
