@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
-
 from evaluator.errors import InvalidDefinition
-from evaluator.metrics import template
-from evaluator.metrics.code_metric import FUNCTIONS
+from evaluator.metrics.check_code import check_code
+from evaluator.metrics.check_judge import check_judge
 from evaluator.metrics.definition import MetricDefinition
-from storage.model import Level, MetricKind, OutputType
-
-PARAMETERS = frozenset(
-    {
-        "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "seed", "reasoning_effort",
-        "verbosity", "frequency_penalty", "presence_penalty",
-    }
-)  # fmt: skip
-"""What a metric may hand to the provider.  Never addresses, keys or headers: a metric's author is not the operator."""
-
-MAX_LABELS = 100
-MAX_LABEL_CHARACTERS = 200
-
-
-MODEL_NAME = re.compile(r"[A-Za-z0-9._:@/+-]*")
+from storage.model import Level, MetricKind
 
 
 def check(definition: MetricDefinition) -> None:
@@ -40,77 +23,8 @@ def check(definition: MetricDefinition) -> None:
         raise InvalidDefinition("metric.span_kinds", "only a metric of level span has span_kinds")
     match definition.kind:
         case MetricKind.JUDGE:
-            _check_judge(definition)
+            check_judge(definition)
         case MetricKind.CODE:
-            _check_code(definition)
+            check_code(definition)
         case other:
             raise InvalidDefinition("metric.kind", f"{other} metrics are not offered yet; use judge or code")
-
-
-def _check_judge(definition: MetricDefinition) -> None:
-    if not definition.prompt.strip():
-        raise InvalidDefinition("metric.prompt", "a judge metric needs a prompt")
-    if not template.parse(definition.prompt).names:
-        raise InvalidDefinition(
-            "metric.prompt", "names no input, so it would judge nothing; use {{output}} for example"
-        )
-    _must_be_empty(definition, "function", "required_metrics")
-    unknown = set(definition.parameters) - PARAMETERS
-    if unknown:
-        raise InvalidDefinition(f"metric.parameters.{min(unknown)}", f"is not allowed; known are {sorted(PARAMETERS)}")
-    for name, value in definition.parameters.items():
-        if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
-            raise InvalidDefinition(f"metric.parameters.{name}", f"must be a number or a word, got {value!r}")
-    if not MODEL_NAME.fullmatch(definition.model) or "//" in definition.model:  # some providers take an address there
-        raise InvalidDefinition("metric.model", f"is no model's name: {definition.model!r}")
-    _check_labels(definition)
-
-
-def _check_labels(definition: MetricDefinition) -> None:
-    labels = definition.labels
-    if len(labels) > MAX_LABELS or any(not name.strip() or len(name) > MAX_LABEL_CHARACTERS for name in labels):
-        raise InvalidDefinition(
-            "metric.labels", f"at most {MAX_LABELS}, each of 1 to {MAX_LABEL_CHARACTERS} characters"
-        )
-    if len(labels) == 1:
-        raise InvalidDefinition("metric.labels", "one label leaves the judge no choice; offer two or more")
-    if definition.output_type is not OutputType.CATEGORICAL and None in labels.values():
-        raise InvalidDefinition("metric.labels", f"every label of a {definition.output_type} metric needs a value")
-    values = [value for value in labels.values() if value is not None]
-    match definition.output_type:
-        case OutputType.BOOLEAN | OutputType.COUNT if labels:
-            raise InvalidDefinition("metric.labels", f"a {definition.output_type} metric has no labels")
-        case OutputType.BOOLEAN | OutputType.COUNT:
-            return
-        case OutputType.PERCENTAGE if not all(0.0 <= value <= 1.0 for value in values):
-            raise InvalidDefinition("metric.labels", "the values of a percentage are in [0.0, 1.0]")
-        case OutputType.CATEGORICAL if not labels:
-            raise InvalidDefinition("metric.labels", "a categorical metric needs labels")
-        case OutputType.DISCRETE if not labels or not all(math.isfinite(v) and v == math.floor(v) for v in values):
-            raise InvalidDefinition("metric.labels", "a discrete metric needs labels with whole values: its scale")
-        case OutputType.PERCENTAGE | OutputType.CATEGORICAL | OutputType.DISCRETE if all(map(math.isfinite, values)):
-            return
-        case OutputType.PERCENTAGE | OutputType.CATEGORICAL | OutputType.DISCRETE:
-            raise InvalidDefinition("metric.labels", "values must be finite numbers")
-        case other:
-            raise InvalidDefinition(
-                "metric.output_type",
-                f"judges do not answer in {other} yet; use boolean, categorical, percentage, count or discrete",
-            )
-
-
-def _check_code(definition: MetricDefinition) -> None:
-    function = FUNCTIONS.get(definition.function)
-    if function is None:
-        raise InvalidDefinition(
-            "metric.function", f"no function {definition.function!r} ships; known are {sorted(FUNCTIONS)}"
-        )
-    if definition.output_type is not function.output_type:
-        raise InvalidDefinition("metric.output_type", f"{definition.function} answers in {function.output_type}")
-    _must_be_empty(definition, "prompt", "labels", "model", "parameters", "required_metrics")
-
-
-def _must_be_empty(definition: MetricDefinition, *fields: str) -> None:
-    for name in fields:
-        if getattr(definition, name):
-            raise InvalidDefinition(f"metric.{name}", f"a {definition.kind} metric has no {name}")

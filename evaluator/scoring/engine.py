@@ -274,6 +274,7 @@ def _id(subject: Subject, metric: MetricDefinition, request: EvaluationRequest) 
         metric_digest=f"{metric.name}@{metric.version}:{metric.digest}",
         target=subject.record.ref,
         watermark_ms=subject.record.watermark_ms,
+        trial=request.trial,
     )
 
 
@@ -307,6 +308,8 @@ def _evaluation(pair: _Pair, conclusion: Conclusion, started: datetime) -> Evalu
         outcome=conclusion.outcome,
         rule=request.rule,
         rule_version=request.rule_version,
+        run=request.run,
+        trial=request.trial,
         watermark_ms=record.watermark_ms,
         input_digest=conclusion.input_digest,
         judge_model=conclusion.judge_model,

@@ -44,6 +44,8 @@ class EvaluationRequest:
         reuse: Return a stored success for the same metric digest and content instead of paying again.
         store: Keep the results.  Inline targets are never stored.
         deduplicate: The caller chose `origin` and may repeat the request: results that it already has are returned.
+        run: Id of the finite run that asks; '' = none.
+        trial: Which repetition of it, from 0.
         time_hint_ns: Roughly when the targets started; makes the look-up of spans cheap.
     """
 
@@ -58,6 +60,8 @@ class EvaluationRequest:
     time_hint_ns: int | None = None
     rule: str = ""
     rule_version: int = 0
+    run: str = ""
+    trial: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,8 @@ ERASED: Final[Mapping[str, Erasable]] = {
     "decisions": Erasable(
         rows="if(Level = 'session', TargetId IN {sessions}, substring(TargetId, 1, 32) IN {traces})",
     ),
+    "judge_traces": Erasable(rows="hasAny({all_traces}, Links.TraceId) OR SpanAttributes['session.id'] IN {sessions}"),
+    "judge_cache": Erasable(rows=f"InputDigest IN (SELECT InputDigest FROM evaluations WHERE {_RESULT})"),
     "evaluations": Erasable(rows=_RESULT),
     "evaluations_current": Erasable(rows=_RESULT),
     "writeback": Erasable(rows="TraceId IN {traces} OR toString(EvaluationId) IN {evaluations}"),
@@ -102,6 +104,8 @@ KEPT: Final[Mapping[str, str]] = {
     "control_docs": "definitions that people wrote; one that quotes a trace is theirs to edit",
     "control_claims": "names and versions of definitions",
     "cursors": "names and times",
+    "runs": "what people asked to be scored: filters and names",
+    "run_events": "counts, times, and the names of processes",
     "shard_leases": "owners and times",
     "maintenance_rounds": "counts, times, and the names of processes",
     "schema_migrations": "this program's own record",

@@ -16,7 +16,8 @@ from blocks import ROOT
 from assay.cli import definitions, erasing, main, running, scores, store
 from assay.settings import Settings
 from evaluator.judges import port
-from evaluator.metrics.check import PARAMETERS, check
+from evaluator.metrics.check import check
+from evaluator.metrics.check_judge import PARAMETERS
 from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
 from evaluator.online.explanation import Decision
 from evaluator.online.filter_columns import columns_of
