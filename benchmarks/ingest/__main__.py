@@ -6,7 +6,8 @@ floor   the same rows as ready Native blocks, posted to ClickHouse: nobody can b
 assay   our receiver over OTLP/gRPC, 96 requests of 512 spans in flight; acknowledges when rows are committed
 rotel   a collector in Rust, at its default batch and at its largest; acknowledges before it inserts
 
-bare = the Collector exporter's own table; full = ours, with derived columns, arrival journal and rollups.  Contenders
+bare = the Collector exporter's own table, with what our receiver writes as plain columns (rotel leaves them empty);
+full = ours, with expressions, arrival journal and rollups.  Contenders
 take turns within a run; CPU is that of receiver and ClickHouse; merges are stopped.  Ratios are medians of the ratios
 within the runs.
 """

@@ -1,11 +1,12 @@
-"""Where the spans go: the bare table of the Collector's exporter, or ours with everything that hangs on it."""
+"""Where the spans go: the table of the Collector's exporter with our columns, or ours with everything that hangs on it."""
 
 from __future__ import annotations
 
 from storage.clickhouse.client import Database
 from storage.clickhouse.migrate import migrate
+from storage.otlp import columns
 
-# Its classic schema with the bloom filters, and the three columns by which a retry is recognised.
+# Its classic schema with the bloom filters, and what our receiver writes besides, without any expression.
 BARE = """
 CREATE TABLE {name}
 (
@@ -29,6 +30,7 @@ CREATE TABLE {name}
     IngestedAt DateTime64(3) DEFAULT now64(3) CODEC(Delta(8), ZSTD(1)),
     RequestDigest FixedString(16) CODEC(ZSTD(1)),
     RequestRows UInt32 CODEC(ZSTD(1)),
+{derived}
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_key mapKeys(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -48,7 +50,8 @@ async def prepare(url: str, *, bare: bool) -> None:
     async with Database(url) as database:
         if bare:
             await database.execute(f"CREATE DATABASE `{database.name}`", in_database=False)
-            await database.execute(BARE.format(name="otel_traces"))
+            derived = "\n".join(f"    {column.name} {column.type} CODEC(ZSTD(1))," for column in columns.DERIVED)
+            await database.execute(BARE.format(name="otel_traces", derived=derived))
         else:
             await migrate(database)
         await database.execute(f"SYSTEM STOP MERGES `{database.name}`.otel_traces")
