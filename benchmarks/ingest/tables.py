@@ -1,4 +1,4 @@
-"""Where the spans go: the table of the Collector's exporter with our columns, or ours with everything that hangs on it."""
+"""Where the spans go: the table of the Collector's exporter with our columns, or ours with all that hangs on it."""
 
 from __future__ import annotations
 
