@@ -3,98 +3,111 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
+from functools import partial
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from evaluator.judges import plain
-from evaluator.judges.port import Answer, BadAnswer, JudgeRefused, JudgeUnavailable, Question, SchemaRefused
-from evaluator.judges.status import error_of_status
-from storage.model import Usage
+from evaluator.judges import completion, plain, wording
+from evaluator.judges.completion import Completion
+from evaluator.judges.modes import Modes
+from evaluator.judges.port import (
+    Answer,
+    BadAnswer,
+    Call,
+    JudgeError,
+    JudgeRefused,
+    JudgeTimeout,
+    JudgeUnavailable,
+    JudgeUnreachable,
+    Mode,
+    Question,
+)
+from evaluator.judges.recording import Record
+from evaluator.judges.status import Asked, error_of_status
 
 OPENAI_URL = "https://api.openai.com/v1"
 MAX_ANSWER_BYTES = 4 << 20
 
 
 class OpenAiWire:
-    """One endpoint.  Models that refuse `response_format` are remembered and asked in words from then on.
+    """One endpoint.
 
     Args:
         base_url: Up to and without `/chat/completions`.
         api_key: Sent as a bearer token; '' = none.
         session: Shared by all; owned and closed by whoever made it.
+        provider: What the records of calls name it.
     """
 
-    def __init__(self, *, base_url: str, api_key: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, *, base_url: str, api_key: str, session: aiohttp.ClientSession, provider: str) -> None:
         self._url = base_url.rstrip("/") + "/chat/completions"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._address = urlsplit(base_url).netloc.rpartition("@")[2]
+        self._headers = {"Content-Type": "application/json"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
         self._session = session
-        self._without_schema: set[str] = set()
+        self._provider = provider
+        self.modes = Modes()
 
-    async def ask(self, question: Question) -> Answer:
-        """As the port says; an endpoint that refuses the schema is asked a second time, in words."""
+    async def ask(self, question: Question, calls: list[Call]) -> Answer:
+        """As the port says; an endpoint that refuses a way of holding it to the schema is asked in the next one."""
+        logprobs = question.parameters.get("logprobs") is True
+        return await self.modes.ask(question.model, partial(self._post, question, calls), logprobs=logprobs)
+
+    async def _post(self, question: Question, calls: list[Call], mode: Mode, logprobs: bool) -> Answer:
         model = question.model.removeprefix("openai/")
-        if model not in self._without_schema:
-            try:
-                return await self._post(question, model, with_schema=True)
-            except SchemaRefused:
-                self._without_schema.add(model)
-        return await self._post(question, model, with_schema=False)
-
-    async def _post(self, question: Question, model: str, *, with_schema: bool) -> Answer:
-        body: dict[str, object] = {"model": model, "messages": plain.messages(question, with_schema=with_schema)}
+        body: dict[str, object] = {"model": model, "messages": wording.messages(question, mode)}
         body.update(question.parameters)
-        if with_schema:
-            body["response_format"] = response_format(question.schema)
-        began = time.monotonic()
+        if not logprobs:
+            body.pop("logprobs", None)
+        body.update(wording.held_to(question.schema, mode))
+        asked = Asked(mode=mode, logprobs=logprobs, media=bool(question.media))
+        record = Record(model=model, provider=self._provider, address=self._address, mode=mode, request=body)
+        try:
+            content, response = await self._exchange(body)
+            record.came(content.decode(errors="replace"), response.status)
+            if response.status != 200:
+                retry_after = response.headers.get("Retry-After", "")
+                raise error_of_status(response.status, _message(content), asked=asked, retry_after=retry_after)
+            return record.read(_read(content, model, mode, asked), calls)
+        except JudgeError as error:
+            record.failed(error, calls)
+            raise
+        except BaseException:  # cancelled: its time was up
+            record.failed(JudgeTimeout("no answer in time"), calls)
+            raise
+
+    async def _exchange(self, body: Mapping[str, object]) -> tuple[bytes, aiohttp.ClientResponse]:
         try:
             async with self._session.post(
-                self._url, json=body, headers=self._headers, allow_redirects=False
+                self._url, data=json.dumps(body).encode(), headers=self._headers, allow_redirects=False
             ) as response:
-                content = await _bounded(response)
+                return await _bounded(response), response
         except aiohttp.InvalidURL:
             raise JudgeRefused("ASSAY_JUDGE_BASE_URL is not a URL") from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise JudgeUnreachable(f"{type(error).__name__}: {error}") from error
         except aiohttp.ClientError as error:
             raise JudgeUnavailable(f"{type(error).__name__}: {error}") from error
-        if response.status != 200:
-            raise error_of_status(
-                response.status,
-                _message(content),
-                with_schema=with_schema,
-                retry_after=response.headers.get("Retry-After", ""),
-            )
-        return answer_of(content, model, latency_ms=round((time.monotonic() - began) * 1000))
 
 
-def response_format(schema: Mapping[str, object]) -> dict[str, object]:
-    """Strict structured output, as the OpenAI wire asks for it."""
-    return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": dict(schema)}}
-
-
-def answer_of(content: bytes, model: str, *, latency_ms: int) -> Answer:
-    """Read a chat completion.
+def _read(content: bytes, model: str, mode: Mode, asked: Asked) -> Completion:
+    """Read a body of status 200.
 
     Raises:
-        BadAnswer: It is not one.
+        BadAnswer: It is no chat completion, or one without an answer.
+        JudgeError: It is an error all the same, as some gateways send it.
     """
     try:
-        completion = json.loads(content)
-        choice = completion["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
-        usage = completion.get("usage") or {}
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-        answered_by = str(completion.get("model") or model)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        body = json.loads(content)
+        if "choices" not in body and isinstance(error := body.get("error"), dict):
+            code = error.get("code")
+            raise error_of_status(code if isinstance(code, int) else 502, _message(content), asked=asked)
+        return completion.read(body, model, mode)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise BadAnswer(f"not a chat completion: {plain.raw(content[:2000].decode(errors='replace'))}") from None
-    spent = Usage(input_tokens=max(0, tokens[0]), output_tokens=max(0, tokens[1]), latency_ms=latency_ms)
-    if refusal or not isinstance(text, str):
-        raise BadAnswer(f"the judge declined to answer: {plain.raw(str(refusal or message))}", usage=spent)
-    return Answer(
-        text=text, model=answered_by, usage=spent, cached_tokens=cached, cut=choice.get("finish_reason") == "length"
-    )
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -43,14 +45,25 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """The user's message."""
-        return str(self.body["messages"][-1]["content"])
+        """The user's first message: what was asked before anything was sent back."""
+        content = next(message["content"] for message in self.body["messages"] if message["role"] == "user")
+        if isinstance(content, str):
+            return content
+        return "".join(part.get("text", "") for part in content)
+
+    @property
+    def tool(self) -> Mapping[str, Any] | None:
+        """The function that must be called; None = none."""
+        choice = self.body.get("tool_choice")
+        name = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+        functions = (tool["function"] for tool in self.body.get("tools") or ())
+        return next((function for function in functions if function["name"] == name), None)
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
-        """The JSON schema of `response_format`; None = answer as you like."""
+        """The JSON schema of `response_format`, or of the function that must be called; None = answer as you like."""
         wanted = self.body.get("response_format") or {}
-        found = (wanted.get("json_schema") or {}).get("schema")
+        found = (wanted.get("json_schema") or {}).get("schema") or (self.tool or {}).get("parameters")
         return found if isinstance(found, dict) else None
 
 
@@ -152,23 +165,47 @@ def verdict_of(schema: Mapping[str, Any] | None, share: float) -> object:
     return {"boolean": share >= 0.5, "integer": round(share * 10)}.get(wanted.get("type", ""), round(share, 2))
 
 
-def completion(asked: Asked, message: object, *, finish_reason: str = "stop") -> web.Response:
-    """A chat completion whose content is `message`, as JSON unless it is text already."""
+def completion(asked: Asked, message: object, *, finish_reason: str = "stop", sure: float = 0.9) -> web.Response:
+    """A chat completion whose content is `message`, as JSON unless it is text already.
+
+    An object goes into the call of the tool, where one must be called.
+
+    Args:
+        sure: Probability of each word of the verdict, where log-probabilities are asked for; all others have 1.
+    """
     content = message if isinstance(message, str) else json.dumps(message)
     read, written = len(json.dumps(asked.body["messages"])) // 4, len(content) // 4
+    said: dict[str, Any] = {"role": "assistant", "content": content}
+    if asked.tool is not None and not isinstance(message, str):
+        call = {"name": asked.tool["name"], "arguments": content}
+        said |= {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]}
+    choice: dict[str, Any] = {"index": 0, "message": said, "finish_reason": finish_reason}
+    if asked.body.get("logprobs") is True and said["content"] is not None:
+        choice["logprobs"] = {"content": _tokens(content, message, sure)}
     return web.json_response(
         {
             "id": "scripted",
             "object": "chat.completion",
             "created": 0,
             "model": asked.body.get("model", "scripted"),
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": content},
-                    "finish_reason": finish_reason,
-                }
-            ],
+            "choices": [choice],
             "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
         }
     )
+
+
+def _tokens(content: str, message: object, sure: float) -> list[dict[str, Any]]:
+    """Words and signs; those after the key of the verdict are less than certain if they are words."""
+    decided = content.rfind('"verdict"') + len('"verdict"') if isinstance(message, dict) else len(content)
+    tokens = []
+    for found in re.finditer(r"\w+|\W", content):
+        unsure = found.start() >= decided and found[0].isalnum()
+        tokens.append(
+            {
+                "token": found[0],
+                "bytes": list(found[0].encode()),
+                "logprob": math.log(sure) if unsure else 0.0,
+                "top_logprobs": [],
+            }
+        )
+    return tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,8 +15,21 @@ from evaluator.judges.port import (
     JudgeRefused,
     JudgeTimeout,
     JudgeUnavailable,
+    LogprobsRefused,
+    MediaNotTaken,
+    Mode,
     SchemaRefused,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request asked for beyond its messages' text."""
+
+    mode: Mode
+    logprobs: bool = False
+    media: bool = False
+
 
 HINT_OF: Mapping[int, str] = {
     401: "set ASSAY_JUDGE_API_KEY, or the provider's own key variable, to a key that is accepted",
@@ -27,15 +41,20 @@ HINT_OF: Mapping[int, str] = {
 _TOO_LONG = re.compile(
     r"context_length_exceeded|context length|context window|too many tokens|prompt is too long", re.I
 )
-_ABOUT_SCHEMA = re.compile(r"response_format|json_schema|structured output|guided|grammar", re.I)
+_ABOUT: Mapping[Mode, re.Pattern[str]] = {
+    Mode.SCHEMA: re.compile(r"response_?format|json_?schema|json mode|structured.?output|guided|grammar", re.I),
+    Mode.TOOL: re.compile(r"\btools?\b|tool_|function", re.I),
+}
+_ABOUT_LOGPROBS = re.compile(r"log_?prob", re.I)
+_ABOUT_MEDIA = re.compile(r"image|vision|multi-?modal|audio|\bfiles?\b|\bpdf\b|media", re.I)
 
 
-def error_of_status(status: int, message: str, *, with_schema: bool, retry_after: str = "") -> JudgeError:
+def error_of_status(status: int, message: str, *, asked: Asked, retry_after: str = "") -> JudgeError:
     """The error of an answer that is not 2xx.
 
     Args:
         message: What the endpoint says; goes into the error's text, cut and without secrets.
-        with_schema: The request asked for structured output, so that a refusal may be about that.
+        asked: What the request asked for, since a refusal may be about that.
         retry_after: The header of this name: seconds, or an HTTP date.
     """
     text = f"HTTP {status}: {' '.join(message.split()) or 'no message'}"
@@ -45,12 +64,17 @@ def error_of_status(status: int, message: str, *, with_schema: bool, retry_after
         return JudgeRateLimited(text, retry_seconds=seconds_of(retry_after))
     if status in (408, 504):
         return JudgeTimeout(text)
-    if status >= 500 or status in (409, 425):
-        return JudgeUnavailable(text, retry_seconds=seconds_of(retry_after))
     if status in (400, 413, 422) and (status == 413 or _TOO_LONG.search(message)):
         return InputTooLong(text)
-    if with_schema and status in (400, 422) and _ABOUT_SCHEMA.search(message):
-        return SchemaRefused(text)
+    if status in (400, 404, 422, 501):
+        if asked.mode in _ABOUT and _ABOUT[asked.mode].search(message):
+            return SchemaRefused(text)
+        if asked.logprobs and _ABOUT_LOGPROBS.search(message):
+            return LogprobsRefused(text)
+    if status >= 500 or status in (409, 425):
+        return JudgeUnavailable(text, retry_seconds=seconds_of(retry_after))
+    if asked.media and status in (400, 404, 415, 422) and _ABOUT_MEDIA.search(message):
+        return MediaNotTaken(text)
     return JudgeRefused(f"{text}; {HINT_OF.get(status, 'check ASSAY_JUDGE_BASE_URL, the model and its `parameters`')}")
 
 

@@ -10,7 +10,15 @@ import sys
 import pytest
 
 from evaluator.judges.choose import Judges
-from evaluator.judges.port import InputTooLong, JudgeRateLimited, JudgeRefused, JudgeTimeout, JudgeUnavailable, Question
+from evaluator.judges.port import (
+    InputTooLong,
+    JudgeRateLimited,
+    JudgeRefused,
+    JudgeTimeout,
+    JudgeUnavailable,
+    Mode,
+    Question,
+)
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.judges.scripted_faults import close_connection, hang, rate_limited, status, without_schema_support
@@ -79,13 +87,20 @@ async def test_a_hanging_provider_is_a_timeout_and_its_socket_is_closed(
             await judge.hung_up.wait()
 
 
-async def test_a_provider_without_structured_output_is_asked_in_words(judge: ScriptedJudge, question: Question) -> None:
+async def test_a_provider_without_structured_output_is_made_to_call_a_tool(
+    judge: ScriptedJudge, question: Question
+) -> None:
     """Remembered per model, as over the thin adapter."""
     judge.always(without_schema_support())
     async with Judges(model=MODEL, base_url=judge.base_url, retries=QUICK) as judges:
+        first = await judges.ask(question)
         await judges.ask(question)
-        await judges.ask(question)
-    assert ["response_format" in asked.body for asked in judge.requests] == [True, False, False]
+    assert [asked.body.keys() & {"response_format", "tools"} for asked in judge.requests] == [
+        {"response_format"},
+        {"tools"},
+        {"tools"},
+    ]
+    assert (set(json.loads(first.text)), first.mode) == ({"rationale", "verdict"}, Mode.TOOL)
 
 
 async def test_an_unknown_provider_is_refused_with_what_to_set(question: Question) -> None:
@@ -98,8 +113,8 @@ async def test_an_unknown_provider_is_refused_with_what_to_set(question: Questio
 async def test_a_key_is_not_sent_to_another_provider(judge: ScriptedJudge, question: Question) -> None:
     """The installation's key belongs to the installation's model, not to whatever a metric names."""
     async with Judges(model="anthropic/claude", api_key="key-1") as judges:
-        other = judges._make("hosted_vllm/x", "hosted_vllm")
-        own = judges._make("anthropic/other", "anthropic")
+        other = judges._make("hosted_vllm/x")
+        own = judges._make("anthropic/other")
     assert ("key-1" in repr(vars(other)), "key-1" in repr(vars(own))) == (False, True)
 
 

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from evaluator.judges.gate import Gate
 from evaluator.judges.plain import object_in
-from evaluator.judges.port import Answer, BadAnswer, JudgeUnavailable, Question
-from evaluator.judges.retrying import Retries, ask_with_retries
+from evaluator.judges.port import Answer, BadAnswer, Call, JudgeUnavailable, Mode, Question
+from evaluator.judges.retrying import Attempt, Retries
 from evaluator.judges.status import seconds_of
 from storage.model import Usage
 
@@ -21,6 +22,9 @@ from storage.model import Usage
         '```json\n{"verdict": "good"}\n```',
         'My verdict is: {"verdict": "good"}',
         '{"verdict": "good"} That is all.',
+        '{"verdict": "good",}',
+        '{"verdict": "good",\n}\n',
+        '{"verdict": "good"}\n```json\n{"verdict": "good"}\n```',
     ],
 )
 def test_one_object_is_found_wherever_it_stands(text: str) -> None:
@@ -38,11 +42,30 @@ def test_one_object_is_found_wherever_it_stands(text: str) -> None:
         '{"verdict": good}',
         '{"verdict": NaN}',
         '{"verdict": "good"} or {"verdict": "bad"}',
+        'It says ```json\n{"verdict": "good"}\n``` but {"verdict": "bad",}',
+        'I weighed {this}: {"verdict": "good"}',
+        '{verdict: "bad", "details": {"verdict": "good"}}',
+        "{'verdict': 'good'}",
         '{"verdict": "good", "verdict": "bad"}',
         "{" * 100_000,
         '{"a":' * 100_000,
     ],
-    ids=["empty", "prose", "text", "truncated", "bare word", "NaN", "two", "twice", "braces", "deep"],
+    ids=[
+        "empty",
+        "prose",
+        "text",
+        "truncated",
+        "bare word",
+        "NaN",
+        "two",
+        "quoted",
+        "braces in prose",
+        "broken outside",
+        "single quotes",
+        "twice",
+        "braces",
+        "deep",
+    ],
 )
 def test_anything_else_is_a_bad_answer_and_never_a_guess(text: str) -> None:
     """Two objects, or one key twice, could be read either way: so neither is."""
@@ -74,19 +97,24 @@ class Flaky:
         self.random = random.Random(seed)
         self.calls = 0
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question, calls: list[Call]) -> Answer:
         """One try."""
         self.calls += 1
-        if self.random.random() < 0.4:
-            raise JudgeUnavailable("scripted", usage=Usage(input_tokens=1))
-        return Answer(text="{}", model="m", usage=Usage(input_tokens=10))
+        failed = self.random.random() < 0.4
+        spent = Usage(input_tokens=1 if failed else 10)
+        calls.append(
+            Call(model="m", provider="p", address="", mode=Mode.SCHEMA, request={}, start_time_ns=1, usage=spent)
+        )
+        if failed:
+            raise JudgeUnavailable("scripted")
+        return Answer(text="{}", model="m", usage=spent)
 
 
 async def test_a_storm_loses_nothing_and_asks_no_more_than_it_must(question: Question) -> None:
     """Each failed call is asked over once; the usage of failed tries is kept."""
     judge = Flaky(seed=7)
     limits = Retries(max_tries=20, first_pause=0.0)
-    answers = [await ask_with_retries(judge, question, limits) for _ in range(300)]
+    answers = [await Attempt(judge, question, gate=Gate(), retries=limits).answer() for _ in range(300)]
     failed = judge.calls - 300
     assert failed > 100
     assert sum(answer.usage.attempts for answer in answers) == judge.calls
@@ -102,11 +130,10 @@ async def test_pauses_grow_and_are_drawn_from_the_whole_range(question: Question
         return low
 
     class Down:
-        async def ask(self, question: Question) -> Answer:
+        async def ask(self, question: Question, calls: list[Call]) -> Answer:
             raise JudgeUnavailable("down")
 
+    limits = Retries(max_tries=5, first_pause=1.0, longest_pause=3.0)
     with pytest.raises(JudgeUnavailable):
-        await ask_with_retries(
-            Down(), question, Retries(max_tries=5, first_pause=1.0, longest_pause=3.0), uniform=shortest
-        )
-    assert ranges == [(0.0, 1.0), (0.0, 2.0), (0.0, 3.0), (0.0, 3.0), (0.0, 3.0)]
+        await Attempt(Down(), question, gate=Gate(), retries=limits, uniform=shortest).answer()
+    assert ranges == [(0.0, 1.0), (0.0, 2.0), (0.0, 3.0), (0.0, 3.0)]

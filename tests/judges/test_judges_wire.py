@@ -18,6 +18,7 @@ from evaluator.judges.port import (
     JudgeRefused,
     JudgeTimeout,
     JudgeUnavailable,
+    Mode,
     NoJudgeConfigured,
     Question,
     without_secrets,
@@ -204,13 +205,18 @@ async def test_an_answer_that_is_no_completion_is_a_bad_answer(
 async def test_an_endpoint_without_structured_output_is_asked_in_words_and_remembered(
     judge: ScriptedJudge, judges: Judges, question: Question
 ) -> None:
-    """The first question costs two requests, later ones one; the words carry the schema."""
-    judge.always(without_schema_support())
+    """The first question costs three requests, later ones one; the words carry the schema."""
+    judge.always(without_schema_support(tools=False))
     first = await judges.ask(question)
-    await judges.ask(question)
-    assert ["response_format" in asked.body for asked in judge.requests] == [True, False, False]
-    assert '"enum": ["good", "bad"]' in judge.requests[1].body["messages"][0]["content"]
-    assert first.usage.attempts == 1
+    second = await judges.ask(question)
+    assert [asked.body.keys() & {"response_format", "tools"} for asked in judge.requests] == [
+        {"response_format"},
+        {"tools"},
+        set(),
+        set(),
+    ]
+    assert '"enum": ["good", "bad"]' in judge.requests[2].body["messages"][0]["content"]
+    assert (first.mode, first.usage.attempts, second.usage.attempts) == (Mode.WORDS, 3, 1)
 
 
 async def test_an_answer_that_was_cut_says_so(judge: ScriptedJudge, judges: Judges, question: Question) -> None:
@@ -290,6 +296,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
         "JUDGE_TIMEOUT",
         "JUDGE_REFUSED",
         "INPUT_TOO_LONG",
+        "MEDIA_NOT_TAKEN",
         "JUDGE_BAD_ANSWER",
         "LABEL_NOT_OFFERED",
     }

@@ -1,0 +1,40 @@
+"""A bounded number of calls at once, where a question that asks again comes before those that have not asked yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Slots:
+    """Places at one endpoint; first come, first served, among those that ask again and among the others."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._again: deque[asyncio.Future[None]] = deque()
+        self._first: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self, *, again: bool) -> None:
+        """Wait for a place; a cancelled wait takes none."""
+        if self._free > 0:  # never while somebody waits
+            self._free -= 1
+            return
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = self._again if again else self._first
+        line.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # it had just been handed over
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Give a place back: to whoever waits, else to the free ones."""
+        for line in (self._again, self._first):
+            while line:
+                next_one = line.popleft()
+                if not next_one.done():
+                    next_one.set_result(None)
+                    return
+        self._free += 1
