@@ -1,0 +1,1 @@
+"""Deterministic metrics that ship: pure functions of one target, without a model (`shipped.FUNCTIONS`)."""
