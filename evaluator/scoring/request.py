@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from evaluator.metrics.definition import MetricDefinition
 from storage.model import Evaluation, Purpose, Status, TargetRef
 
 MAX_PAIRS = 1000
@@ -28,10 +30,11 @@ Target: TypeAlias = TargetRef | InlineTarget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRef:
-    """A metric by slug or display name; version None = the active one."""
+    """A metric by slug or display name; version None = the active one.  With a `definition` it need not be saved."""
 
     name: str
     version: int | None = None
+    definition: MetricDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class EvaluationRequest:
         reuse: Return a stored success for the same metric digest and content instead of paying again.
         store: Keep the results.  Inline targets are never stored.
         deduplicate: The caller chose `origin` and may repeat the request: results that it already has are returned.
+        retry_failed: With `deduplicate`: a stored failure is not returned but attempted again, once for each `run`.
         run: Id of the finite run that asks; '' = none.
         trial: Which repetition of it, from 0.
         time_hint_ns: Roughly when the targets started; makes the look-up of spans cheap.
@@ -57,6 +61,7 @@ class EvaluationRequest:
     reuse: bool = False
     store: bool = True
     deduplicate: bool = False
+    retry_failed: bool = False
     time_hint_ns: int | None = None
     rule: str = ""
     rule_version: int = 0
@@ -66,13 +71,21 @@ class EvaluationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A pair that is not final yet.  Ask for `evaluation_id` again later."""
+    """A pair that is not final yet.  Ask for `evaluation_id` again later.
+
+    Attributes:
+        status: `queued` = a composite whose required metrics are not all final; else `computing`.
+        reason: What it waits for, where results of others (external, human) are missing.
+        until: How long these are waited for.
+    """
 
     evaluation_id: uuid.UUID
     target: TargetRef
     metric: str
     metric_version: int
     status: Status = Status.COMPUTING
+    reason: str = ""
+    until: datetime | None = None
 
 
 Answer: TypeAlias = Evaluation | Pending

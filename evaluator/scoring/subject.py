@@ -1,23 +1,29 @@
-"""Targets resolved to what metrics read: where a target stands, and its named inputs."""
+"""Targets resolved to what metrics read: where a target stands, and its content."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from evaluator.errors import TargetNotFound
 from evaluator.metrics.material import Material
+from evaluator.scoring.content import SessionContent, SpanContent, TraceContent
 from evaluator.scoring.request import InlineTarget, Target
-from evaluator.targets.inputs import named_inputs
-from evaluator.targets.normalise import normalise_trace
-from evaluator.targets.record import TraceRecord
-from storage.model import Anchor, Level, StoredLog, StoredSpan, TargetRef
+from evaluator.scoring.traces import Fetched, Traces
+from evaluator.targets.outline import Outline, ReadTrace
+from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
+from storage.model import Anchor, Level, TargetRef, is_id
 from storage.otlp.stored import stored_spans
-from storage.ports import TargetRecord, Telemetry
+from storage.ports import TargetRecord
+from storage.together import together
 
 MAX_INLINE_SPANS = 10_000
+MAX_SPANS = 50_000
+"""Spans of a target that are read: nothing is concluded on a larger trace or session."""
+
+LARGE_SPANS = 200
+"""Spans of a target that are normalised in some 30 ms of the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +32,52 @@ class Subject:
 
     Attributes:
         inline: Digest of the bytes that it came as, with the request; nothing about it is stored.  '' for stored ones.
+        refused: Why nothing can be concluded on it (`too_large: …`): every metric abstains, and its material is empty.
+            '' = it can be scored.
+        read: Its traces, a session's in start order.
     """
 
     record: TargetRecord
     material: Material
     inline: str = ""
+    refused: str = ""
+    read: tuple[ReadTrace, ...] = field(default=(), compare=False, repr=False)
+
+    async def prepare(self) -> None:
+        """Normalise what is large beside the event loop; await this before reading `material`, which would hold it up.
+
+        Nothing is done for a small target: its content is normalised when it is asked for.
+        """
+        if sum(map(len, self.read)) > LARGE_SPANS:
+            for each in self.read:
+                await each.prepare()
 
 
-async def resolve(telemetry: Telemetry, targets: Sequence[Target], *, time_hint_ns: int | None) -> list[Subject]:
+def spans_below(subject: Subject) -> list[Subject]:
+    """Every target that stands below a subject, ready to be scored without asking the store again.
+
+    Of a trace its spans in start order; of a session each of its traces (in start order), followed by its spans; of a
+    span nothing.  The level is `record.ref.level`, the kind of a span `material.kind`.  `record` is what
+    `Telemetry.locate` answers for the same target: target time, start, anchor, watermark and window.  Nothing is
+    normalised here: the kinds come from the outline, content is read when a metric asks the material for it.  An
+    inline subject's are inline too.
+    """
+    match subject.record.ref.level:
+        case Level.SPAN:
+            return []
+        case Level.TRACE:
+            return _spans_of(subject.record, subject.read[0], subject.inline) if subject.read else []
+        case Level.SESSION:
+            found: list[Subject] = []
+            records = {record.ref.trace_id: record for record in subject.record.traces}
+            for read in subject.read:
+                record = records[read.trace_id]
+                found.append(_trace_subject(record, read))
+                found += _spans_of(record, read, "")
+            return found
+
+
+async def resolve(traces: Traces, targets: Sequence[Target], *, time_hint_ns: int | None) -> list[Subject]:
     """Subjects in the order of the targets; stored ones are read together.
 
     Raises:
@@ -41,31 +85,57 @@ async def resolve(telemetry: Telemetry, targets: Sequence[Target], *, time_hint_
         ValueError: An inline target is not OTLP, or does not hold what it names.
     """
     refs = list(dict.fromkeys(target for target in targets if isinstance(target, TargetRef)))
-    records = await telemetry.locate(refs, time_hint_ns=time_hint_ns) if refs else {}
+    located, early = await _located(traces, refs, time_hint_ns)
     for ref in refs:
-        if ref not in records:
+        if ref not in located:
             raise TargetNotFound(f"{ref.level} {ref.key} is not stored (it may not have arrived yet)")
-    stored = dict(zip(refs, await read(telemetry, [records[ref] for ref in refs]), strict=True))
+    found = await traces.read([record for record in located.values() if _spans_to_read(record) <= MAX_SPANS], early)
+    stored = {ref: _subject(_exactly(ref, located[ref], found), found) for ref in refs}
     return [stored[target] if isinstance(target, TargetRef) else inline(target) for target in targets]
 
 
-async def read(telemetry: Telemetry, records: Sequence[TargetRecord]) -> list[Subject]:
-    """Subjects of located targets, in order; every trace is fetched and normalised once."""
-    if not records:
-        return []
-    trace_ids = {trace_id for record in records for trace_id in record.trace_ids}
-    first_ns = min(record.first_ns for record in records)
-    last_ns = max(record.last_ns for record in records)
-    spans = await telemetry.spans(trace_ids, first_ns=first_ns, last_ns=last_ns)
-    logs = await telemetry.logs(trace_ids, first_ns=first_ns, last_ns=last_ns)
-    spans_of: defaultdict[str, list[StoredSpan]] = defaultdict(list)
-    logs_of: defaultdict[str, list[StoredLog]] = defaultdict(list)
-    for span in spans:
-        spans_of[span.trace_id].append(span)
-    for log in logs:
-        logs_of[log.trace_id].append(log)
-    traces = {trace_id: normalise_trace(spans_of[trace_id], logs_of[trace_id]) for trace_id in trace_ids}
-    return [_subject(record, traces[record.trace_ids[0]]) for record in records]
+async def _located(
+    traces: Traces, refs: Sequence[TargetRef], time_hint_ns: int | None
+) -> tuple[Mapping[TargetRef, TargetRecord], Fetched | None]:
+    """Where targets stand, of a span only where its trace does; with a hint, what was read at the same time."""
+    spans = [ref for ref in refs if ref.level is Level.SPAN]
+    others = [ref for ref in refs if ref.level is not Level.SPAN]
+    trace_ids = {ref.trace_id for ref in refs if ref.trace_id}
+    (known, of_spans), early = await together(
+        together(_others(traces, others), traces.telemetry.traces({ref.trace_id for ref in spans})),
+        traces.near(trace_ids, time_hint_ns),
+    )
+    located = {**known, **{ref: of_spans[ref.trace_id] for ref in spans if ref.trace_id in of_spans}}
+    lost = [ref for ref in spans if ref not in located]  # the rollup lags behind after a crash
+    return {**located, **(await traces.telemetry.locate(lost, time_hint_ns=time_hint_ns) if lost else {})}, early
+
+
+async def _others(traces: Traces, refs: Sequence[TargetRef]) -> Mapping[TargetRef, TargetRecord]:
+    return await traces.telemetry.locate(refs) if refs else {}
+
+
+def _exactly(ref: TargetRef, record: TargetRecord, found: Mapping[str, ReadTrace]) -> TargetRecord:
+    """The record of a target, where that of its trace was located.
+
+    Raises:
+        TargetNotFound: The trace has no such span.
+    """
+    if record.ref == ref:
+        return record
+    outline = found[ref.trace_id].outline_of(ref.span_id) if ref.trace_id in found else None
+    if outline is None and _spans_to_read(record) <= MAX_SPANS:
+        raise TargetNotFound(f"span {ref.key} is not stored (it may not have arrived yet)")
+    return _of_span(outline, record) if outline else replace(record, ref=ref, traces=(record,))
+
+
+async def read(traces: Traces, records: Sequence[TargetRecord]) -> list[Subject]:
+    """Subjects of located targets, in order; every trace is fetched and normalised once.
+
+    Raises:
+        TargetNotFound: One of them is gone: retention or `erase` took it since it was located.
+    """
+    found = await traces.read([record for record in records if _spans_to_read(record) <= MAX_SPANS])
+    return [_subject(record, found) for record in records]
 
 
 def inline(target: InlineTarget) -> Subject:
@@ -100,18 +170,99 @@ def inline(target: InlineTarget) -> Subject:
         last_ns=max(span.start_ns for span in chosen),
     )
     digest = hashlib.blake2b(target.otlp, digest_size=16).hexdigest()
-    return replace(_subject(record, normalise_trace(chosen, [])), inline=digest)
+    return _subject(record, {ref.trace_id: ReadTrace(chosen)}, digest)
 
 
-def _subject(record: TargetRecord, trace: TraceRecord) -> Subject:
-    if record.ref.level is Level.TRACE:
-        return Subject(
-            record=record, material=Material(ref=record.ref, kind="", inputs=named_inputs(trace), record=trace)
-        )
-    span = trace.span(record.ref.span_id)
-    if span is None:  # it was located a moment ago: retention or `erase` took it
-        raise TargetNotFound(f"span {record.ref.key} is not stored any more")
-    inputs = named_inputs(span, trace)
-    return Subject(
-        record=record, material=Material(ref=record.ref, kind=span.kind, inputs=inputs, record=span, trace=trace)
+def _subject(record: TargetRecord, found: Mapping[str, ReadTrace], inline: str = "") -> Subject:
+    ref = record.ref
+    if (spans := _spans_to_read(record)) > MAX_SPANS:
+        where = "its trace" if ref.level is Level.SPAN else f"the {ref.level}"
+        reason = f"too_large: {where} has {spans} spans; at most {MAX_SPANS} are read"
+        return Subject(record=record, material=_nothing(ref), refused=reason)
+    match ref.level:
+        case Level.SESSION:
+            read = tuple(sorted((found[key] for key in record.trace_ids if key in found), key=_start))
+            if not read:
+                raise TargetNotFound(f"session {ref.key} is not stored any more")
+            material = Material(ref=ref, kind="", content=SessionContent(ref.session_id, read))
+            return Subject(record=record, material=material, read=read)
+        case Level.TRACE:
+            return _trace_subject(record, _held(ref, found), inline)
+        case Level.SPAN:
+            own = _held(ref, found)
+            outline = own.outline_of(ref.span_id)
+            if outline is None:
+                raise _gone(ref)
+            return _span_subject(record, own, outline.kind, inline)
+
+
+def _spans_to_read(record: TargetRecord) -> int:
+    return record.spans or sum(trace.spans for trace in record.traces)
+
+
+def _trace_subject(record: TargetRecord, read: ReadTrace, inline: str = "") -> Subject:
+    material = Material(ref=record.ref, kind="", content=TraceContent(read))
+    return Subject(record=record, material=material, inline=inline, read=(read,))
+
+
+def _span_subject(record: TargetRecord, read: ReadTrace, kind: str, inline: str) -> Subject:
+    material = Material(ref=record.ref, kind=kind, content=SpanContent(read, record.ref.span_id))
+    return Subject(record=record, material=material, inline=inline, read=(read,))
+
+
+def _spans_of(trace: TargetRecord, read: ReadTrace, inline: str) -> list[Subject]:
+    return [
+        _span_subject(_of_span(outline, trace), read, outline.kind, inline)
+        for outline in read.outline
+        if _is_target(outline)
+    ]
+
+
+def _start(read: ReadTrace) -> tuple[int, str]:
+    return read.start_ns, read.trace_id
+
+
+def _of_span(span: Outline, trace: TargetRecord) -> TargetRecord:
+    return TargetRecord(
+        ref=TargetRef(level=Level.SPAN, trace_id=span.trace_id, span_id=span.span_id),
+        target_time_ns=span.start_ns,
+        start_ns=span.start_ns,
+        watermark_ms=span.watermark_ms,
+        anchor=Anchor(
+            trace_id=span.trace_id,
+            span_id=span.span_id,
+            time_ns=span.start_ns,
+            service_name=span.service_name,
+            span_name=span.name,
+        ),
+        trace_ids=(span.trace_id,),
+        first_ns=trace.first_ns,
+        last_ns=trace.last_ns,
+        observation_kind="" if span.kind == "other" else span.kind,
+        traces=(trace,),
     )
+
+
+def _is_target(span: Outline) -> bool:
+    """Whether a result can be about it: a foreign writer may store any text as an id."""
+    return is_id(span.span_id, 16)
+
+
+def _held(ref: TargetRef, found: Mapping[str, ReadTrace]) -> ReadTrace:
+    if ref.trace_id not in found:
+        raise _gone(ref)
+    return found[ref.trace_id]
+
+
+def _gone(ref: TargetRef) -> TargetNotFound:
+    return TargetNotFound(f"{ref.level} {ref.key} is not stored any more")  # retention or `erase` took it
+
+
+def _nothing(ref: TargetRef) -> Material:
+    match ref.level:
+        case Level.SESSION:
+            return Material(ref=ref, kind="", record=SessionRecord(session_id=ref.session_id))
+        case Level.TRACE:
+            return Material(ref=ref, kind="", record=TraceRecord(trace_id=ref.trace_id))
+        case Level.SPAN:
+            return Material(ref=ref, kind="", record=SpanRecord(trace_id=ref.trace_id, span_id=ref.span_id))

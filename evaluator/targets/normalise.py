@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from evaluator.targets.neighbours import told_by_model_calls, told_by_trace
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
 from evaluator.targets.span import record_of
 from evaluator.targets.tree import Changes, children_of, duplicates, in_start_order
 from storage.model import StoredLog, StoredSpan
+
+_EMPTY_OBJECT: Final = re.compile(r"[A-Z]\w{0,200}\(\)")
 
 
 def normalise_span(span: StoredSpan, logs: Sequence[StoredLog] = ()) -> SpanRecord:
@@ -90,7 +93,7 @@ def _total(calls: Sequence[SpanRecord]) -> dict[str, int]:
 def _question(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str | None:
     """What the root was asked, else the first agent or chain, else the last user message of the first model call."""
     for record in by_rank:
-        if record.input_text and (record is by_rank[0] or record.kind in ("agent", "chain")):
+        if record.input_text and (record is by_rank[0] or record.kind in ("agent", "chain")) and _is_asked(record):
             return record.input_text
     asked = [
         message.content
@@ -99,6 +102,11 @@ def _question(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str
         if message.role == "user" and message.content
     ]
     return asked[-1] if asked else None
+
+
+def _is_asked(record: SpanRecord) -> bool:
+    """Whether what a step was given can be a question: the `StartEvent()` of a workflow is none."""
+    return not _EMPTY_OBJECT.fullmatch(record.input_text or "")
 
 
 def _answer(by_rank: Sequence[SpanRecord], calls: Sequence[SpanRecord]) -> str | None:

@@ -42,6 +42,18 @@ def record_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> SpanRecord:
     )  # fmt: skip
 
 
+def kind_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> tuple[str, str]:
+    """Kind and status of a span as in its record, without reading what was said."""
+    rows = table()
+    lookup = Lookup(rows, span, own_logs)
+    kind = lookup.kind() or "other"
+    if kind == "llm":
+        content = Content(rows, lookup, kind)
+        if content.prepares_a_prompt() and not content.answer():
+            kind = "chain"
+    return kind, Facts(rows, lookup, kind).status()
+
+
 def _said(kind: str, content: Content, facts: Facts, lookup: Lookup, answer: Sequence[Message]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     match kind:

@@ -1,0 +1,69 @@
+"""Which results a composite needs: its required metrics on its target and below, where they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.requirements import Closure, MetricKey, applies_to, due_levels
+from evaluator.scoring.subject import Subject, spans_below
+from storage.model import Level, MetricKind, TargetRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One required metric, as the composite names it, and the subjects on which it is due."""
+
+    entry: str
+    metric: MetricDefinition
+    subjects: Sequence[Subject]
+
+
+class Due:
+    """What the composites of one call need, each worked out once."""
+
+    def __init__(self, required: Closure) -> None:
+        self._required = required
+        self._below: dict[tuple[TargetRef, str], list[Subject]] = {}
+        self._needs: dict[tuple[TargetRef, str, MetricKey], list[Need]] = {}
+
+    def of(self, subject: Subject, metric: MetricDefinition) -> Sequence[Need]:
+        """In the order of `required_metrics`; a need without subjects does not gate."""
+        key = subject.record.ref, subject.inline, (metric.name, metric.version)
+        if key not in self._needs:
+            self._needs[key] = list(self._worked_out(subject, metric))
+        return self._needs[key]
+
+    def composites(self, subject: Subject, metric: MetricDefinition) -> Iterator[tuple[Subject, MetricDefinition]]:
+        """A composite, and every composite that it needs, itself or through others."""
+        if metric.kind is MetricKind.COMPOSITE:
+            yield subject, metric
+            for need in self.of(subject, metric):
+                for each in need.subjects if need.metric.kind is MetricKind.COMPOSITE else ():
+                    yield from self.composites(each, need.metric)
+
+    def _worked_out(self, subject: Subject, metric: MetricDefinition) -> Iterator[Need]:
+        level = subject.record.ref.level
+        for required in self._required[metric.name, metric.version]:
+            levels = due_levels(metric, level, required)
+            candidates = [subject] if level in levels else []
+            if levels - {level}:
+                candidates += [each for each in self._family(subject) if each.record.ref.level in levels]
+            yield Need(
+                entry=required.entry,
+                metric=required.metric,
+                subjects=[
+                    each
+                    for each in candidates
+                    if applies_to(required.metric, each.record.ref.level, each.material.kind)
+                ],
+            )
+
+    def _family(self, subject: Subject) -> list[Subject]:
+        key = subject.record.ref, subject.inline
+        if subject.record.ref.level is Level.SPAN:
+            return []
+        if key not in self._below:
+            self._below[key] = spans_below(subject)
+        return self._below[key]

@@ -1,0 +1,117 @@
+"""One metric on one target, as a call asks for it: its id, and the result that comes of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from evaluator.metrics.conclude import Conclusion
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.scoring.request import EvaluationRequest, Pending
+from evaluator.scoring.stored import SHOWN
+from evaluator.scoring.subject import Subject
+from storage.model import Evaluation, Status, TargetRef, result_id
+
+Shared: TypeAlias = tuple[TargetRef, str, int, int]
+"""Target, slug, version and watermark: what is concluded of it, whoever asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One thing to compute.
+
+    Attributes:
+        required: A composite needs it; else somebody asked for it.
+    """
+
+    subject: Subject
+    metric: MetricDefinition
+    evaluation_id: uuid.UUID
+    request: EvaluationRequest
+    required: bool = False
+
+    @property
+    def stores(self) -> bool:
+        """Whether its result is kept."""
+        return self.request.store and not self.subject.inline
+
+    @property
+    def shared(self) -> Shared | None:
+        """Under what others may have it; None = nobody else may."""
+        if not self.stores or self.request.trial or self.request.purpose not in SHOWN:
+            return None
+        record = self.subject.record
+        return record.ref, self.metric.name, self.metric.version, record.watermark_ms
+
+    def tries_again(self, earlier: Evaluation) -> bool:
+        """Whether a stored result is not the answer, because failures are attempted again: once for each run."""
+        request = self.request
+        return request.retry_failed and earlier.status is Status.FAILED and earlier.run != request.run
+
+
+def pair_of(subject: Subject, metric: MetricDefinition, request: EvaluationRequest, *, required: bool = False) -> Pair:
+    """One metric on one target of a request."""
+    return Pair(
+        subject=subject,
+        metric=metric,
+        evaluation_id=id_of(subject, metric, request),
+        request=request,
+        required=required,
+    )
+
+
+def id_of(subject: Subject, metric: MetricDefinition, request: EvaluationRequest) -> uuid.UUID:
+    """The id of what is asked for.  Work that is repeated, also because a composite's inputs changed, has the same id
+    and is a further attempt."""
+    return result_id(
+        source=request.purpose,
+        origin=f"{request.origin} {subject.inline}" if subject.inline else request.origin,
+        metric_digest=f"{metric.name}@{metric.version}:{metric.digest}",
+        target=subject.record.ref,
+        watermark_ms=subject.record.watermark_ms,
+        trial=request.trial,
+    )
+
+
+def pending_of(pair: Pair) -> Pending:
+    """While it is not final."""
+    return Pending(
+        evaluation_id=pair.evaluation_id,
+        target=pair.subject.record.ref,
+        metric=pair.metric.name,
+        metric_version=pair.metric.version,
+    )
+
+
+def evaluation_of(pair: Pair, conclusion: Conclusion, started: datetime, *, attempt: int = 1) -> Evaluation:
+    """The result."""
+    record, metric, request = pair.subject.record, pair.metric, pair.request
+    return Evaluation(
+        evaluation_id=pair.evaluation_id,
+        attempt=attempt,
+        target=record.ref,
+        target_time_ns=record.target_time_ns,
+        start_ns=record.start_ns,
+        anchor=record.anchor,
+        metric=metric.name,
+        metric_version=metric.version,
+        metric_digest=metric.digest,
+        kind=metric.kind,
+        purpose=request.purpose,
+        output_type=metric.output_type,
+        outcome=conclusion.outcome,
+        rule=request.rule,
+        rule_version=request.rule_version,
+        run=request.run,
+        trial=request.trial,
+        watermark_ms=record.watermark_ms,
+        input_digest=conclusion.input_digest,
+        judge_model=conclusion.judge_model,
+        judge_trace_id=conclusion.judge_trace_id,
+        usage=conclusion.usage,
+        metadata=conclusion.metadata,
+        started=started,
+        evaluated=datetime.now(UTC),
+    )
