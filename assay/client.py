@@ -3,24 +3,38 @@
 Every method raises `CallFailed` where the service refuses or cannot be reached.
 """
 
+from assay.authoring import Authored, NotPortable
 from assay.client_async import AsyncClient
-from assay.client_model import CallFailed, FieldViolation, Result, Watched
+from assay.client_model import CallFailed, FieldViolation, Result, Spread, Trial, Watched
+from assay.client_runs import Estimate, Run
 from assay.client_sync import Client
+from assay.evaluated import Evaluated, MetricSummary, Scored
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
+from evaluator.online.apply import Action, Applied, Change, StatedRule
 from evaluator.online.explanation import Decision, Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
+from evaluator.runs.definition import Chosen, FailuresOf, Recompute, Where
 from evaluator.scoring.request import InlineTarget, MetricRef
 from storage.model import Level, MetricKind, OutputType, Status, TargetRef
 from storage.ports import ResultFilter
+from storage.runs import RunState
 
 __all__ = [
+    "Action",
+    "Applied",
     "AsyncClient",
+    "Authored",
     "CallFailed",
+    "Change",
+    "Chosen",
     "Client",
     "Decision",
+    "Estimate",
+    "Evaluated",
     "Explanation",
+    "FailuresOf",
     "FieldViolation",
     "InlineTarget",
     "Level",
@@ -28,12 +42,22 @@ __all__ = [
     "MetricKind",
     "MetricRecord",
     "MetricRef",
+    "MetricSummary",
+    "NotPortable",
     "OutputType",
+    "Recompute",
     "Result",
     "ResultFilter",
     "RuleDefinition",
     "RuleRecord",
+    "Run",
+    "RunState",
+    "Scored",
+    "Spread",
+    "StatedRule",
     "Status",
     "TargetRef",
+    "Trial",
     "Watched",
+    "Where",
 ]

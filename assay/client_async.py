@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar, cast, overload
 from uuid import UUID
 
 import grpc
 
 from assay import client_calls as calls
-from assay.client_calls import CHANNEL_OPTIONS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, EVERYTHING, stubs
-from assay.client_model import Result, Watched, call_failed
+from assay import client_runs as runs
+from assay.authoring import ScorerFunction, code_definition, judge_definition
+from assay.client_calls import CHANNEL_OPTIONS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, EVERYTHING, Order, stubs
+from assay.client_evaluate import Asking, Data, Defines, Scorer, evaluate
+from assay.client_model import Result, Trial, Watched, call_failed
+from assay.client_runs import Run
+from assay.evaluated import Evaluated
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
+from evaluator.online.apply import Applied, StatedRule
 from evaluator.online.explanation import Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
+from evaluator.runs.definition import Selection
 from evaluator.scoring.request import MetricRef, Target
-from storage.model import TargetRef
+from storage.model import Level, TargetRef
 from storage.ports import ResultFilter
+from storage.runs import RunState
 
 R = TypeVar("R")
 
@@ -45,6 +53,7 @@ class AsyncClient:
         """Close the connection; calls that still run are cancelled."""
         await self._channel.close(None)
 
+    @overload
     async def evaluate(
         self,
         targets: Sequence[Target],
@@ -54,13 +63,49 @@ class AsyncClient:
         reuse: bool = False,
         request_id: str = "",
         start_time: datetime | None = None,
-    ) -> list[Result]:
+    ) -> list[Result]: ...
+
+    @overload
+    async def evaluate(
+        self,
+        *,
+        data: Data,
+        scorers: Iterable[Scorer],
+        level: Level | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        reuse: bool = False,
+    ) -> Evaluated: ...
+
+    async def evaluate(
+        self,
+        targets: Sequence[Target] = (),
+        metrics: Sequence[str | MetricRef] = (),
+        *,
+        data: Data = None,
+        scorers: Iterable[Scorer] = (),
+        level: Level | None = None,
+        wait_seconds: float | None = None,
+        reuse: bool = False,
+        request_id: str = "",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> list[Result] | Evaluated:
         """Score targets × metrics and wait: one result per pair, targets first (t1m1, t1m2, t2m1, …).
 
         What is not ready after `wait_seconds` (None = 60 s, or the client's time-out less 500 ms) comes back with
         status `computing`; ask `get_result` for it.  `start_time` says roughly when the targets started, which makes
         the look-up cheap.  The same `request_id` (a UUID) again gives the same results.
+
+        With `data` and `scorers`: score all of the data, however long it takes.  Data is rows (`inputs`, `outputs`,
+        `expectations`, `context`: not stored), a data frame of such, targets, a filter as in rules (what started in
+        [`start_time`, `end_time`)), or a `Where`; scorers are names, definitions, or `@metric` functions, which are
+        saved first where they differ from what is there.
         """
+        if data is not None:
+            return await self._drive(
+                evaluate(data, scorers, level=level, start_time=start_time, end_time=end_time, reuse=reuse)
+            )
         return await self._do(
             calls.evaluate(
                 targets, metrics, wait_seconds=wait_seconds, reuse=reuse, request_id=request_id, start_time=start_time
@@ -71,9 +116,9 @@ class AsyncClient:
         """The newest attempt of one result."""
         return await self._do(calls.get_result(result_id))
 
-    def list_results(self, where: ResultFilter = EVERYTHING) -> AsyncIterator[Result]:
-        """Results, newest first, page after page."""
-        return self._pages(calls.list_results(where))
+    def list_results(self, where: ResultFilter = EVERYTHING, *, order: Order = "newest") -> AsyncIterator[Result]:
+        """Results, page after page.  `worst` goes by the direction of the one metric that `where` names."""
+        return self._pages(calls.list_results(where, order))
 
     def watch_results(self, where: ResultFilter = EVERYTHING, *, cursor: str = "") -> AsyncGenerator[Watched, None]:
         """Results as they are stored, from now or from a cursor; ends when the iterator is closed."""
@@ -83,8 +128,9 @@ class AsyncClient:
         """Why a target was or was not scored by a rule, per metric."""
         return await self._do(calls.explain(rule, target))
 
-    async def create_metric(self, definition: MetricDefinition, *, request_id: str = "") -> MetricRecord:
-        """Make a custom metric."""
+    async def create_metric(self, definition: MetricDefinition | Defines, *, request_id: str = "") -> MetricRecord:
+        """Make a custom metric, of a definition or of a function with `@metric`."""
+        definition = definition.definition if isinstance(definition, Defines) else definition
         return await self._do(calls.create_metric(definition, request_id))
 
     async def get_metric(self, name: str, version: int | None = None) -> MetricRecord:
@@ -108,6 +154,87 @@ class AsyncClient:
     async def delete_metric(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
         """Delete a custom metric; its results stay."""
         return await self._do(calls.delete_metric(name, base_version, request_id))
+
+    async def create_code_metric(
+        self, name: str, function: ScorerFunction | str, *, request_id: str = "", **fields: Any
+    ) -> MetricRecord:
+        """Make a code metric of a function or of its source; composite with `required_metrics`.
+
+        `fields` are those of `assay.authoring.code_definition`: level, span_kinds, output_type, required_metrics, ….
+
+        Raises:
+            NotPortable: The function cannot be sent as source.
+        """
+        return await self.create_metric(code_definition(name, function, **fields), request_id=request_id)
+
+    async def create_judge_metric(self, name: str, prompt: str, *, request_id: str = "", **fields: Any) -> MetricRecord:
+        """Make a judge metric; `fields` are those of `assay.authoring.judge_definition`: level, output_type, …."""
+        return await self.create_metric(judge_definition(name, prompt, **fields), request_id=request_id)
+
+    async def restore_metric(
+        self, name: str, version: int, *, base_version: int | None = None, request_id: str = ""
+    ) -> MetricRecord:
+        """Make the content of an old version the next version of a metric."""
+        return await self._do(calls.restore_metric(name, version, base_version, request_id))
+
+    async def test_metric(
+        self,
+        metric: str | MetricDefinition | Defines,
+        target: Target,
+        *,
+        repeats: int = 1,
+        wait_seconds: float | None = None,
+    ) -> Trial:
+        """Apply a metric, saved or not, to one target as often as asked; nothing of it is stored."""
+        metric = metric.definition if isinstance(metric, Defines) else metric
+        return await self._do(calls.test_metric(metric, target, repeats=repeats, wait_seconds=wait_seconds))
+
+    async def apply(
+        self,
+        metrics: Iterable[MetricDefinition | Defines] = (),
+        rules: Iterable[RuleDefinition | StatedRule] = (),
+        *,
+        validate_only: bool = False,
+    ) -> list[Applied]:
+        """Make metrics and rules be as stated: all of them are checked, then what differs is written."""
+        stated = [
+            rule if isinstance(rule, StatedRule) else StatedRule(definition=rule, enabled=rule.enabled)
+            for rule in rules
+        ]
+        definitions = [each.definition if isinstance(each, Defines) else each for each in metrics]
+        return await self._do(calls.apply(definitions, stated, validate_only=validate_only))
+
+    async def create_run(
+        self,
+        selection: Selection,
+        metrics: Sequence[str | MetricRef] = (),
+        *,
+        name: str = "",
+        reuse: bool = False,
+        validate_only: bool = False,
+        request_id: str = "",
+    ) -> Run:
+        """Evaluate a selection in the background; with `validate_only` only its estimate comes back."""
+        refs = [MetricRef(name=metric) if isinstance(metric, str) else metric for metric in metrics]
+        return await self._do(
+            runs.create_run(selection, refs, name=name, reuse=reuse, validate_only=validate_only, request_id=request_id)
+        )
+
+    async def get_run(self, run_id: str) -> Run:
+        """A run and where it stands."""
+        return await self._do(runs.get_run(run_id))
+
+    def list_runs(self, states: Sequence[RunState] = ()) -> AsyncIterator[Run]:
+        """Runs, newest first; of these states, unless none is named."""
+        return self._pages(runs.list_runs(states))
+
+    async def cancel_run(self, run_id: str) -> Run:
+        """Stop a run; what is recorded stays."""
+        return await self._do(runs.cancel_run(run_id))
+
+    def watch_run(self, run_id: str) -> AsyncGenerator[Run, None]:
+        """A run whenever it has changed, until it has ended."""
+        return self._stream(runs.watch_run(run_id))
 
     async def create_rule(self, rule: RuleDefinition, *, request_id: str = "") -> RuleRecord:
         """Make a rule."""
@@ -146,6 +273,21 @@ class AsyncClient:
             )
         except grpc.RpcError as error:
             raise call_failed(error) from error
+
+    async def _drive(self, asking: Asking) -> Evaluated:
+        answer: Any = None
+        try:
+            while True:
+                step = asking.send(answer)
+                if isinstance(step, runs.Last):
+                    async for message in self._stream(step.call):
+                        answer = message
+                elif isinstance(step, calls.Listing):
+                    answer = [item async for item in self._pages(step)]
+                else:
+                    answer = await self._do(step)
+        except StopIteration as finished:
+            return cast(Evaluated, finished.value)
 
     async def _pages(self, listing: calls.Listing[R]) -> AsyncIterator[R]:
         while True:

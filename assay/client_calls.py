@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -14,13 +14,15 @@ from google.protobuf.message import Message
 from assay import client_model as model
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
+from evaluator.online.apply import Applied, StatedRule
 from evaluator.online.explanation import Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from evaluator.scoring.request import MetricRef, Target
-from evaluator.server import convert_definitions, convert_targets
-from evaluator.server.enums import LEVEL_TO_PROTO, STATUS_TO_PROTO
-from evaluator.v1 import evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.server import convert_definitions, convert_metrics, convert_targets
+from evaluator.server.enums import KIND_TO_PROTO, LEVEL_TO_PROTO, PURPOSE_TO_PROTO, STATUS_TO_PROTO
+from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1.definitions_pb2_grpc import DefinitionsStub
 from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
 from evaluator.v1.metrics_pb2_grpc import MetricsStub
 from evaluator.v1.rules_pb2_grpc import RulesStub
@@ -38,11 +40,20 @@ CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
 EVERYTHING = ResultFilter()
+Order: TypeAlias = Literal["newest", "ascending", "descending", "worst"]
+"""Of results: newest first, or by value; the worst by the direction of the one metric that the filter names."""
+_ORDERS: Mapping[Order, evaluator_pb2.ResultOrder] = {
+    "newest": evaluator_pb2.RESULT_ORDER_UNSPECIFIED,
+    "ascending": evaluator_pb2.RESULT_ORDER_VALUE_ASCENDING,
+    "descending": evaluator_pb2.RESULT_ORDER_VALUE_DESCENDING,
+    "worst": evaluator_pb2.RESULT_ORDER_WORST,
+}
 
 
 def stubs(channel: Any) -> dict[str, Any]:
     """The generated stub of each service, over a channel of either kind."""
     return {
+        "Definitions": DefinitionsStub(channel),  # type: ignore[no-untyped-call]
         "Evaluator": EvaluatorStub(channel),  # type: ignore[no-untyped-call]  # generated
         "Metrics": MetricsStub(channel),  # type: ignore[no-untyped-call]
         "Rules": RulesStub(channel),  # type: ignore[no-untyped-call]
@@ -114,9 +125,9 @@ def get_result(result_id: str | uuid.UUID) -> Call[model.Result]:
     return Call(service="Evaluator", method="GetResult", request=request, read=model.result)
 
 
-def list_results(where: ResultFilter) -> Listing[model.Result]:
+def list_results(where: ResultFilter, order: Order = "newest") -> Listing[model.Result]:
     """`Evaluator.ListResults`."""
-    request = evaluator_pb2.ListResultsRequest(filter=_filter(where), page_size=PAGE_SIZE)
+    request = evaluator_pb2.ListResultsRequest(filter=_filter(where), page_size=PAGE_SIZE, order=_ORDERS[order])
     return Listing(service="Evaluator", method="ListResults", request=request, items="results", read=model.result)
 
 
@@ -135,6 +146,11 @@ def _filter(where: ResultFilter) -> evaluator_pb2.ResultFilter:
         rule=where.rule,
         run=where.run,
         include_superseded=where.include_superseded,
+        minimum_value=where.minimum,
+        maximum_value=where.maximum,
+        labels=where.labels,
+        purposes=[PURPOSE_TO_PROTO[purpose] for purpose in where.purposes],
+        kinds=[KIND_TO_PROTO[kind] for kind in where.kinds],
     )
     if where.since is not None:
         message.start_time.FromDatetime(where.since)
@@ -155,7 +171,7 @@ def _explanations(response: evaluator_pb2.ExplainResponse) -> list[Explanation]:
 
 def create_metric(definition: MetricDefinition, request_id: str) -> Call[MetricRecord]:
     """`Metrics.CreateMetric`."""
-    metric = convert_definitions.metric_to_proto(MetricRecord(definition=definition))
+    metric = convert_metrics.metric_to_proto(MetricRecord(definition=definition))
     request = metrics_pb2.CreateMetricRequest(metric=metric, request_id=request_id)
     return Call(service="Metrics", method="CreateMetric", request=request, read=model.metric)
 
@@ -183,12 +199,63 @@ def update_metric(
 ) -> Call[MetricRecord]:
     """`Metrics.UpdateMetric`."""
     request = metrics_pb2.UpdateMetricRequest(
-        metric=convert_definitions.metric_to_proto(MetricRecord(definition=definition)),
-        update_mask=FieldMask(paths=fields),
+        metric=convert_metrics.metric_to_proto(MetricRecord(definition=definition)),
+        update_mask=FieldMask(paths=[_MASK_OF.get(field, field) for field in fields]),
         base_version=base_version,
         request_id=request_id,
     )
     return Call(service="Metrics", method="UpdateMetric", request=request, read=model.metric)
+
+
+_MASK_OF = {"wait_seconds": "wait", "higher_is_better": "direction"}
+"""Fields whose names differ on the wire."""
+
+
+def restore_metric(name: str, version: int, base_version: int | None, request_id: str) -> Call[MetricRecord]:
+    """`Metrics.RestoreMetricVersion`."""
+    request = metrics_pb2.RestoreMetricVersionRequest(
+        name=name, version=version, base_version=base_version or 0, request_id=request_id
+    )
+    return Call(service="Metrics", method="RestoreMetricVersion", request=request, read=model.metric)
+
+
+def test_metric(
+    metric: str | MetricDefinition, target: Target, *, repeats: int, wait_seconds: float | None
+) -> Call[model.Trial]:
+    """`Metrics.TestMetric`."""
+    request = metrics_pb2.TestMetricRequest(target=convert_targets.target_to_proto(target), repeats=repeats)
+    if isinstance(metric, str):
+        request.name = metric
+    else:
+        request.metric.CopyFrom(convert_metrics.metric_to_proto(MetricRecord(definition=metric)))
+    if wait_seconds is not None:
+        request.wait.FromNanoseconds(round(wait_seconds * 1e9))
+    return Call(service="Metrics", method="TestMetric", request=request, read=model.trial)
+
+
+def apply(
+    metrics: Sequence[MetricDefinition], rules: Sequence[StatedRule], *, validate_only: bool
+) -> Call[list[Applied]]:
+    """`Definitions.ApplyDefinitions`."""
+    request = definitions_pb2.ApplyDefinitionsRequest(
+        metrics=[convert_metrics.metric_to_proto(MetricRecord(definition=metric)) for metric in metrics],
+        rules=[_stated(rule) for rule in rules],
+        validate_only=validate_only,
+    )
+    return Call(service="Definitions", method="ApplyDefinitions", request=request, read=_all_applied)
+
+
+def _stated(rule: StatedRule) -> rules_pb2.Rule:
+    message = convert_definitions.rule_to_proto(RuleRecord(definition=rule.definition))
+    if rule.enabled is None:
+        message.ClearField("enabled")
+    else:
+        message.enabled = rule.enabled
+    return message
+
+
+def _all_applied(response: definitions_pb2.ApplyDefinitionsResponse) -> list[Applied]:
+    return [model.applied(message) for message in response.applied]
 
 
 def delete_metric(name: str, base_version: int | None, request_id: str) -> Call[None]:

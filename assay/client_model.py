@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +15,11 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
 from evaluator.metrics.record import MetricRecord
+from evaluator.online.apply import Applied, Change
 from evaluator.online.explanation import Explanation
 from evaluator.online.record import RuleRecord
-from evaluator.server import convert, convert_definitions, convert_targets
+from evaluator.server import convert, convert_definitions, convert_metrics, convert_targets
+from evaluator.server.definitions import ACTION_FROM_PROTO
 from evaluator.server.enums import (
     DECISION_FROM_PROTO,
     KIND_FROM_PROTO,
@@ -25,7 +28,7 @@ from evaluator.server.enums import (
     STATUS_FROM_PROTO,
 )
 from evaluator.server.errors import DETAILS_KEY
-from evaluator.v1 import evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
 from storage.model import Failure, MetricKind, OutputType, Purpose, Status, TargetRef, Usage
 
 
@@ -129,6 +132,11 @@ class Result:
     insert_time: datetime | None = None
     attempt: int = 0
     purpose: Purpose | None = None
+    run_id: str = ""
+    trial: int = 0
+    judge_trace_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    inputs_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +145,35 @@ class Watched:
 
     result: Result | None
     cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How far the successes of a trial differ.
+
+    Attributes:
+        mean, minimum, maximum: Of the values; None where they have none.
+        standard_deviation: Of the sample (n - 1); None below two values.
+        agreement: Share of the successes that gave the most frequent verdict, in (0.0, 1.0].
+        successes: 1 or more.
+    """
+
+    mean: float | None
+    standard_deviation: float | None
+    minimum: float | None
+    maximum: float | None
+    agreement: float
+    successes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A metric tried on one target: `spread` is None where nothing succeeded, `usage` what all of it cost."""
+
+    results: tuple[Result, ...]
+    spread: Spread | None
+    usage: Usage
+    warnings: tuple[str, ...]
 
 
 def result(message: evaluator_pb2.Result) -> Result:
@@ -165,6 +202,11 @@ def result(message: evaluator_pb2.Result) -> Result:
         insert_time=_time(message, "insert_time"),
         attempt=message.attempt,
         purpose=PURPOSE_FROM_PROTO.get(message.purpose),
+        run_id=message.run_id,
+        trial=message.trial,
+        judge_trace_id=message.judge_trace_id,
+        metadata=dict(message.metadata),
+        inputs_digest=message.inputs_digest,
     )
 
 
@@ -202,8 +244,56 @@ def explanation(message: evaluator_pb2.Explanation) -> Explanation:
 
 def metric(message: metrics_pb2.Metric) -> MetricRecord:
     """A version of a metric off the wire."""
-    definition = convert_definitions.metric(message, version=message.version, builtin=message.builtin)
-    return MetricRecord(definition=definition, create_time=_time(message, "create_time"))
+    definition = convert_metrics.metric(message, version=message.version, builtin=message.builtin)
+    return MetricRecord(
+        definition=definition,
+        create_time=_time(message, "create_time"),
+        shadowed=message.shadowed,
+        warnings=tuple(message.warnings),
+    )
+
+
+def trial(message: metrics_pb2.TestMetricResponse) -> Trial:
+    """A trial off the wire."""
+    return Trial(
+        results=tuple(result(each) for each in message.results),
+        spread=_spread(message.spread) if message.HasField("spread") else None,
+        usage=_usage(message.usage),
+        warnings=tuple(message.warnings),
+    )
+
+
+def _spread(message: metrics_pb2.Spread) -> Spread:
+    def known(name: str) -> float | None:
+        return getattr(message, name) if message.HasField(name) else None
+
+    return Spread(
+        mean=known("mean"),
+        standard_deviation=known("standard_deviation"),
+        minimum=known("minimum"),
+        maximum=known("maximum"),
+        agreement=message.agreement,
+        successes=message.successes,
+    )
+
+
+def applied(message: definitions_pb2.AppliedDefinition) -> Applied:
+    """What was done about one definition, off the wire."""
+    return Applied(
+        kind=message.kind,
+        name=message.name,
+        action=ACTION_FROM_PROTO[message.action],
+        version=message.version,
+        changes=tuple(
+            Change(
+                field=each.field,
+                before=json.loads(each.before) if each.before else None,
+                after=json.loads(each.after) if each.after else None,
+            )
+            for each in message.changes
+        ),
+        warnings=tuple(message.warnings),
+    )
 
 
 def rule(message: rules_pb2.Rule) -> RuleRecord:

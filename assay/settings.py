@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from evaluator.judges.endpoints import GATEWAY, SMALL, Endpoint, InvalidEndpoint, endpoints_of
 from storage.retention import parse_retention
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
@@ -36,13 +38,19 @@ class Settings:
         cors_origins: Web pages that may send OTLP/HTTP: `https://app.example.com`, more after commas, or `*`; '' = none
         grpc: Where the evaluator listens.
         clickhouse_http: Where the embedded ClickHouse listens; loopback only.
-        judge_model: litellm name of the judge, `openai/gpt-4o-mini` for example; '' = judge metrics fail and say so.
+        judge_model: litellm name of the judge, `openai/gpt-4o-mini` for example, or `gateway:/NAME`; '' = judge metrics
+            fail and say so.
+        judge_small_model: The same for metrics that ask for `@small`; '' = `judge_model`.
         judge_base_url, judge_api_key: Endpoint and key of the judge, where the provider's own are not meant.
+        judges: Named endpoints, JSON: `{"NAME": {"model": …, "base_url": …}}`; in the file tables `[judges.NAME]`, with
+            the fields of `evaluator.judges.endpoints.Endpoint`.
         trace_idle_seconds: A trace whose root never comes counts as complete after so much quiet.
         retention_days: How long things are kept: `30`, or `30,otel_logs=7,evaluations=400`; 0 = for ever; '' = tables
             stay as they are (a new one keeps for ever).
         min_free_disk_mb: Below so many megabytes of free disk, telemetry is refused (retryably).
         redaction: `off`, `standard`, or the path of a file of rules: what is hidden before it is stored.
+        judge_redaction: The same for what judges are sent; '' = as `redaction` says.
+        judge_cache: Whether an answer of a judge is given again to an equal question.
         log_level: debug, info, warning or error.
         insecure: Allow listening beyond this machine although there are no keys yet.
     """
@@ -57,12 +65,16 @@ class Settings:
     grpc: str = "127.0.0.1:4320"
     clickhouse_http: str = "127.0.0.1:8123"
     judge_model: str = ""
+    judge_small_model: str = ""
     judge_base_url: str = ""
-    judge_api_key: str = ""
+    judge_api_key: str = field(default="", repr=False)
+    judges: str = field(default="", repr=False)  # should somebody write a key there
     trace_idle_seconds: float = 30.0
     retention_days: str = ""
     min_free_disk_mb: int = 512
     redaction: str = OFF
+    judge_redaction: str = ""
+    judge_cache: bool = True
     log_level: str = "info"
     insecure: bool = False
 
@@ -105,8 +117,28 @@ class Settings:
             parse_retention(self.retention_days)
         except ValueError as error:
             raise InvalidSetting(f"ASSAY_RETENTION_DAYS: {error}") from error
+        self._check_judges()
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
+
+    def _check_judges(self) -> None:
+        try:
+            known = {endpoint.name for endpoint in self.judge_endpoints}
+        except InvalidEndpoint as error:
+            raise InvalidSetting(f"ASSAY_JUDGES (or a table of assay.toml): {error}") from None
+        for name in ("judge_model", "judge_small_model"):
+            model = getattr(self, name)
+            if model.startswith(GATEWAY) and model.removeprefix(GATEWAY) not in known:
+                raise InvalidSetting(
+                    f"{_variable(name)}={model} names no endpoint; tables [judges.NAME] there are: {sorted(known)}"
+                )
+            if model == SMALL:
+                raise InvalidSetting(f"{_variable(name)} must name a model; {SMALL} is what metrics say")
+
+    @property
+    def judge_endpoints(self) -> tuple[Endpoint, ...]:
+        """`judges` one by one."""
+        return endpoints_of(self.judges)
 
     @property
     def web_origins(self) -> tuple[str, ...]:
@@ -158,6 +190,8 @@ def _typed(name: str, value: object) -> object:
                 return float(str(value))
             case "bool":
                 return value if isinstance(value, bool) else _switch(str(value))
+            case _ if isinstance(value, dict):  # tables of the file
+                return json.dumps(value)
             case _:
                 return str(value)
     except (ValueError, KeyError):

@@ -6,6 +6,7 @@ import sys
 MODULES = (
     "start",
     "latency",
+    "evaluate_stream",
     "stages",
     "encode",
     "redaction",

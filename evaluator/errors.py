@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class EvaluatorError(Exception):
     """Root of this module."""
@@ -16,11 +19,27 @@ class InvalidDefinition(EvaluatorError):
         self.reason = message
 
 
-class InvalidFilter(InvalidDefinition):
-    """A rule's filter does not parse or names what may not be named.  `position` counts characters from 0."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One thing that is wrong: its path, `metrics[2].prompt` for example, and what to write instead."""
 
-    def __init__(self, message: str, *, position: int) -> None:
-        super().__init__("rule.filter", message)
+    field: str
+    message: str
+
+
+class InvalidDefinitions(EvaluatorError):
+    """Some of many definitions are not acceptable; nothing of them was kept."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(f"{each.field}: {each.message}" for each in violations))
+        self.violations = tuple(violations)
+
+
+class InvalidFilter(InvalidDefinition):
+    """A filter does not parse or names what may not be named.  `position` counts characters from 0."""
+
+    def __init__(self, message: str, *, position: int, field: str = "rule.filter") -> None:
+        super().__init__(field, message)
         self.position = position
 
 
@@ -50,3 +69,7 @@ class MetricInUse(EvaluatorError):
 
 class TooManyTargets(EvaluatorError):
     """A call asks for more (target, metric) pairs than one call may."""
+
+
+class RunNotFound(EvaluatorError):
+    """No run of this id."""

@@ -1,7 +1,7 @@
 """Generate `evaluator/v1` from the protos beside this file: `make protos`, or `generate.py --out DIRECTORY`.
 
-The OTLP messages that our protos import are described by the installed `opentelemetry-proto` package; no copy of them
-is kept here.
+The messages of OTLP and `google.rpc` that our protos import are described by the installed packages; no copy of them is
+kept here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc import status_pb2
 from grpc_tools import protoc  # type: ignore[import-untyped]  # ships no types
 from opentelemetry.proto.trace.v1 import trace_pb2
 
@@ -53,7 +54,7 @@ def described(protos: Path = PROTOS) -> FileDescriptorSet:
 def _protoc(*outputs: str, protos: Path = PROTOS) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         imported = Path(scratch) / "imported.pb"
-        imported.write_bytes(_files_behind(trace_pb2.DESCRIPTOR).SerializeToString())
+        imported.write_bytes(_files_behind(trace_pb2.DESCRIPTOR, status_pb2.DESCRIPTOR).SerializeToString())
         arguments = [
             "protoc",
             f"--proto_path={protos}",
@@ -66,8 +67,8 @@ def _protoc(*outputs: str, protos: Path = PROTOS) -> None:
             raise GenerationFailedError(" ".join(arguments))
 
 
-def _files_behind(descriptor: FileDescriptor) -> FileDescriptorSet:
-    """This file and everything that it imports, each once, imported ones first."""
+def _files_behind(*descriptors: FileDescriptor) -> FileDescriptorSet:
+    """These files and everything that they import, each once, imported ones first."""
     ordered: dict[str, FileDescriptor] = {}
 
     def visit(file: FileDescriptor) -> None:
@@ -76,7 +77,8 @@ def _files_behind(descriptor: FileDescriptor) -> FileDescriptorSet:
                 visit(dependency)
             ordered[file.name] = file
 
-    visit(descriptor)
+    for descriptor in descriptors:
+        visit(descriptor)
     files = FileDescriptorSet()
     for file in ordered.values():
         file.CopyToProto(files.file.add())

@@ -57,7 +57,8 @@ def _of_message(message: DescriptorProto, path: tuple[int, ...], comments: set[t
         if field.type_name == ".google.protobuf.Timestamp" and not field.name.endswith("_time"):
             yield f"{name}: times are named *_time"
     for number, nested in enumerate(message.nested_type):
-        yield from _of_message(nested, (*path, 3, number), comments)
+        if not nested.options.map_entry:  # protoc made it: nobody can comment it
+            yield from _of_message(nested, (*path, 3, number), comments)
     for number, enum in enumerate(message.enum_type):
         yield from _of_enum(enum, (*path, 4, number), comments)
     synthetic = {field.oneof_index for field in message.field if field.proto3_optional}

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 RESULT_NAMESPACE = uuid.UUID("6f2f3b8e-0f5c-5a55-9a44-6d1d2a7c9f10")
 """Namespace of result ids (UUIDv5).  Never change it: ids of repeated work would stop matching."""
+MAX_SESSION_ID_BYTES = 32_768
 NO_ID = uuid.UUID(int=0)
 """Id of an answer that is no stored result."""
 
@@ -97,6 +98,8 @@ class TargetRef:
             case Level.SESSION:
                 if not self.session_id:
                     raise ValueError("a session target needs a session_id")
+                if len(self.session_id.encode("utf-8", "surrogatepass")) > MAX_SESSION_ID_BYTES:
+                    raise ValueError(f"a session_id may have {MAX_SESSION_ID_BYTES} bytes")
         foreign = {
             Level.SPAN: self.session_id,
             Level.TRACE: self.span_id or self.session_id,
@@ -117,11 +120,17 @@ class TargetRef:
                 return self.session_id
 
 
+def is_id(text: str, digits: int) -> bool:
+    """Whether a text is a trace id (32 digits) or a span id (16): lower-case hex, not all zeros."""
+    return len(text) == digits and not text.strip("0123456789abcdef") and bool(text.strip("0"))
+
+
 def _check_hex(what: str, value: str, digits: int) -> None:
+    if is_id(value, digits):
+        return
     if len(value) != digits or value.strip("0123456789abcdef"):
         raise ValueError(f"{what} must be {digits} lower-case hex digits, got {value!r}")
-    if not value.strip("0"):
-        raise ValueError(f"{what} must not be all zeros")
+    raise ValueError(f"{what} must not be all zeros")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -319,6 +328,43 @@ def result_id(
     """UUIDv5 of what was asked, so that repeated work is the same row.  `origin`: rule, run or request id."""
     parts = (source, origin, metric_digest, target.level, target.key, str(watermark_ms), str(trial))
     return uuid.uuid5(RESULT_NAMESPACE, "\x1f".join(parts))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exchanges with judges
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeTrace:
+    """What was said to judges about one target, and what they answered, as an OTel trace.
+
+    Attributes:
+        spans: One for the evaluation, and below it one for each call of a model.
+        about: The judged span, or the one at which a judged trace or session stands; (trace id, span id).
+        session_id: Of a judged session; '' for spans and traces.
+    """
+
+    trace_id: str
+    spans: tuple[StoredSpan, ...]
+    about: tuple[str, str]
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAnswer:
+    """An answer of a judge that may be given again to the same question.
+
+    Attributes:
+        key: 32 bytes, a digest of the question.
+        trace_id, session_id: The target that it was given about; one of them is ''.
+        response: What the asker keeps of it, as text.
+    """
+
+    key: bytes
+    response: str
+    trace_id: str = ""
+    session_id: str = ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

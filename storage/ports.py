@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
-from storage.model import Anchor, Document, Evaluation, Level, Status, StoredLog, StoredSpan, TargetRef
+from storage.model import (
+    Anchor,
+    Document,
+    Evaluation,
+    JudgeAnswer,
+    JudgeTrace,
+    Level,
+    MetricKind,
+    Purpose,
+    Status,
+    StoredLog,
+    StoredSpan,
+    TargetRef,
+)
 
 FIRST_ID = uuid.UUID(int=0)
 TelemetryTable = Literal["otel_traces", "otel_logs"]
@@ -70,6 +83,12 @@ class TargetRecord:
     last_ns: int
     observation_kind: str = ""
     """Kind of a span target (`llm`, `retriever`, …; '' = none known); '' for traces and sessions."""
+    spans: int = field(default=0, compare=False)
+    """Traces and sessions: how many rows of spans have arrived, copies included; 0 = not known."""
+    logs: int = field(default=0, compare=False)
+    """Traces and sessions: how many log records have arrived."""
+    traces: tuple[TargetRecord, ...] = field(default=(), compare=False, repr=False)
+    """Spans and sessions: where their traces stand, in order of arrival; () for traces, and where it is not known."""
 
 
 class Telemetry(Protocol):
@@ -78,7 +97,14 @@ class Telemetry(Protocol):
     async def locate(
         self, refs: Sequence[TargetRef], *, time_hint_ns: int | None = None
     ) -> Mapping[TargetRef, TargetRecord]:
-        """Find targets by id; unknown ones are missing from the answer.  `time_hint_ns` is near a span's start."""
+        """Find targets by id; unknown ones are missing from the answer.  `time_hint_ns` is near a span's start.
+
+        A session is all traces of which a span carries its id.  It stands at the first arrival of its id, on the root
+        span of the trace that arrived first; its watermark is the newest arrival of any of its traces.
+        """
+
+    async def traces(self, trace_ids: Collection[str]) -> Mapping[str, TargetRecord]:
+        """Where traces stand, by id, as `locate` says it; the anchor of earlier results is not looked for."""
 
     async def spans(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:
         """All spans of these traces that start in [first_ns, last_ns], by trace, then start; each span once."""
@@ -89,7 +115,14 @@ class Telemetry(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFilter:
-    """Which results.  Empty fields do not restrict.  Times are server insert times, [since, until)."""
+    """Which results.  Empty fields do not restrict.  Times are server insert times, [since, until).
+
+    Attributes:
+        run: All results of this run count, also those that newer ones have superseded.
+        purposes: Empty = those that are shown on spans; with `run` all.
+        minimum, maximum: Ends of a range of values, both included.
+        labels: One of these, of a multilabel result one of its own.
+    """
 
     targets: tuple[TargetRef, ...] = ()
     metrics: tuple[str, ...] = ()
@@ -100,6 +133,35 @@ class ResultFilter:
     since: datetime | None = None
     until: datetime | None = None
     include_superseded: bool = False
+    purposes: tuple[Purpose, ...] = ()
+    kinds: tuple[MetricKind, ...] = ()
+    labels: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueCursor:
+    """A place in the order (value, id, attempt) of results."""
+
+    value: float
+    evaluation_id: uuid.UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEvaluation:
+    """What is not final: `queued` or `computing`.  `rule` is `run:RUN_ID` for runs."""
+
+    rule: str
+    rule_version: int
+    metric: str
+    target: TargetRef
+    watermark_ms: int
+    status: Status
+    reason: str
+    attempt: int
+    since_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +192,19 @@ class Results(Protocol):
     async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
         """Results in falling order of (insert time, id), strictly before the cursor."""
 
+    async def ranked(
+        self, where: ResultFilter, *, descending: bool, after: ValueCursor | None, limit: int
+    ) -> list[Evaluation]:
+        """Results with a value in rising (or falling) order of (value, id), strictly after the cursor."""
+
+    async def unfinished(
+        self, where: ResultFilter, *, before: OpenEvaluation | None, limit: int
+    ) -> list[OpenEvaluation]:
+        """What rules and runs have not finished, newest first, strictly before one of them.
+
+        `statuses` says whether it is queued or computing.  Purposes, kinds, labels and values restrict nothing here.
+        """
+
     async def arrived(self, where: ResultFilter, *, after: ResultCursor, limit: int) -> list[Evaluation]:
         """Results in rising order, strictly after the cursor, never past an INSERT that still runs."""
 
@@ -139,12 +214,39 @@ class Results(Protocol):
     async def reusable(self, target: TargetRef, metric_digest: str, input_digest: bytes) -> Evaluation | None:
         """The newest success of this metric digest on this target with this content, if any."""
 
+    async def current(
+        self, metrics: Collection[str], *, trace_ids: Collection[str] = (), session_ids: Collection[str] = ()
+    ) -> list[Evaluation]:
+        """Current results of these metrics on these traces and their spans, and on these sessions; every version's."""
+
+
+class JudgeTraces(Protocol):
+    """Exchanges with judges, as OTel traces, apart from everybody's telemetry."""
+
+    async def append(self, traces: Sequence[JudgeTrace]) -> None:
+        """Store exchanges.  The same ones again, in the same order, do no harm."""
+
+    async def get(self, trace_id: str) -> list[StoredSpan]:
+        """The spans of one exchange by start; none where it is unknown, erased or too old."""
+
+
+class JudgeAnswers(Protocol):
+    """Answers of judges by the digest of the question; each is forgotten after 30 days, and with what it was about."""
+
+    async def find(self, keys: Collection[bytes]) -> Mapping[bytes, JudgeAnswer]:
+        """Those that are there."""
+
+    async def keep(self, answers: Sequence[JudgeAnswer]) -> None:
+        """Store answers; of two to one question any serves."""
+
 
 class Definitions(Protocol):
     """Versioned documents with unique names.  A name or version is claimed by compare-and-set, exactly once."""
 
-    async def create(self, kind: str, name: str, body: Mapping[str, object], *, author: str = "") -> Document:
-        """Make version 1 (or the next version after a deletion).
+    async def create(
+        self, kind: str, name: str, body: Mapping[str, object], *, author: str = "", above: int = 0
+    ) -> Document:
+        """Make version 1 (or the next version after a deletion), or `above` + 1 where that is more.
 
         Raises:
             NameTaken: There is a live document of this name.
@@ -216,7 +318,7 @@ class Candidates:
 
 
 LedgerDecision: TypeAlias = Literal[
-    "started", "scored", "failed", "not_applicable", "not_computed", "cancelled", "poisoned"
+    "started", "waiting", "scored", "failed", "not_applicable", "not_computed", "cancelled", "poisoned"
 ]
 """Those values of the table's enum that are in use."""
 
@@ -234,6 +336,18 @@ class Decision:
     reason: str = ""
     attempt: int = 1
     worker: str = ""
+    next_attempt_ms: int = 0
+    """When it is looked at again whatever happens, milliseconds; 0 = nothing is planned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A composite metric of a rule, and the slugs of what it requires, itself or through others."""
+
+    rule: str
+    metric: str
+    level: Level
+    required: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +390,20 @@ class Queue(Protocol):
 
     async def abandoned(self, *, limit: int) -> list[Decision]:
         """Work that was started by a worker which no longer lives."""
+
+    async def waiting_due(self, rules: Collection[str], *, limit: int) -> list[Decision]:
+        """What these rules wait for and whose time is over."""
+
+    async def results_until_us(self) -> int:
+        """How far one may look for results that came: nothing from before can still become visible.  Server clock."""
+
+    async def arrived_metrics(self, metrics: Collection[str], *, after_us: int, until_us: int) -> set[str]:
+        """Of which of these metrics results came in (after, until]."""
+
+    async def woken(
+        self, watched: Watched, *, after_us: int, until_us: int, again: Collection[TargetRef]
+    ) -> list[Decision]:
+        """Newest decisions about targets of which something required came in (after, until], and those named."""
 
     async def decisions_of(self, rule: str, target: TargetRef) -> list[tuple[Decision, bool]]:
         """The newest decision per metric about one target, and whether its worker lives."""

@@ -47,6 +47,9 @@ TABLES = (
     # Rows of many ages share a part here, and a trace must not be listed for long when its spans are gone.
     RetainedTable(name="traces_rollup", arrival="LastIngested", follows="otel_traces", whole_parts=False),
     RetainedTable(name="session_traces", arrival="FirstIngested", follows="otel_traces", whole_parts=False),
+    # They quote telemetry, so they never outlive it.
+    RetainedTable(name="judge_traces", arrival="IngestedAt", follows="otel_traces", own_days=30),
+    RetainedTable(name="judge_cache", arrival="CreatedAt", follows="otel_traces", own_days=30, whole_parts=False),
     RetainedTable(name="evaluations", arrival="InsertedAt", follows="evaluations"),
     RetainedTable(name="evaluations_current", arrival="InsertedAt", follows="evaluations"),
 )

@@ -10,15 +10,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evaluator.errors import RuleNotFound
-from evaluator.metrics.catalogue import builtin_metrics
+from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.explanation import Explanation
+from evaluator.runs.catalogue import RunCatalogue, Works
+from evaluator.runs.pages import Pages
 from evaluator.scoring.request import Answer, EvaluationRequest, Pending
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
+from storage.clickhouse.runs import ClickHouseRuns
+from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Anchor, Evaluation, Level, MetricKind, Outcome, OutputType, Purpose, Score, TargetRef, Usage
 
 HALF = Score(value=0.5, explanation="half")
@@ -43,6 +48,10 @@ class PreparedScoring:
         """What was put into `computing`."""
         return self.computing.get(evaluation_id)
 
+    def in_progress(self) -> list[Pending]:
+        """All of them."""
+        return list(self.computing.values())
+
 
 @dataclass
 class PreparedExplaining:
@@ -55,6 +64,25 @@ class PreparedExplaining:
         if rule not in self.answers:
             raise RuleNotFound(f"there is no rule {rule!r}")
         return self.answers[rule]
+
+
+class NobodyWorks:
+    """No worker in this process: runs stay where they are."""
+
+    def wake(self) -> None:
+        """Nobody hears it."""
+
+    def cancel(self, run_id: str) -> None:
+        """Nobody hears it."""
+
+
+def run_catalogue(
+    database: Database, metrics: Metrics, worker: Works | None = None, *, size: int = 1000
+) -> RunCatalogue:
+    """Runs as callers know them."""
+    runs, telemetry = ClickHouseRuns(database), ClickHouseTelemetry(database)
+    pages = Pages(runs=runs, queue=ClickHouseQueue(database), telemetry=telemetry, size=size)
+    return RunCatalogue(runs=runs, metrics=metrics, telemetry=telemetry, pages=pages, worker=worker or NobodyWorks())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +103,7 @@ async def running_front(
     """Serve on a free port of the loopback, or on an address."""
     definitions = ClickHouseDefinitions(database)
     scoring, explaining = PreparedScoring(), PreparedExplaining()
-    metrics = Metrics(definitions, builtin=builtin_metrics())
+    metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases())
     results = ClickHouseResults(database)
     parts = Parts(
         scoring=scoring,
@@ -84,6 +112,7 @@ async def running_front(
         explaining=explaining,
         metrics=metrics,
         rules=Rules(definitions, metrics),
+        runs=run_catalogue(database, metrics),
     )
     async with serving(address, parts, grace_seconds=grace_seconds) as port:
         yield Front(

@@ -11,17 +11,23 @@ from storing import SentSpan
 from evaluator.judges.choose import Judges
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import ScriptedJudge
-from evaluator.metrics.catalogue import builtin_metrics
+from evaluator.metrics.answers import KeptAnswers
+from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judge_metric import Redact
 from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
+from evaluator.sandbox.sandbox import Sandbox
 from evaluator.scoring.engine import Engine
+from evaluator.scoring.exchanges import Exchanges
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.otlp.messages import TracesRequest
+from storage.ports import JudgeTraces
 
 QUICK = Retries(max_tries=2, first_pause=0.01, longest_pause=0.1, call=30.0, whole=60.0)
 CRASH = "this text makes a metric crash"
@@ -36,28 +42,56 @@ class Scoring:
     metrics: Metrics
     results: ClickHouseResults
     database: Database
+    exchanges: Exchanges
 
 
 @asynccontextmanager
-async def scoring(database: Database) -> AsyncIterator[Scoring]:
-    """The engine at work.  A target whose output is `CRASH` crashes whatever reads it, as a bug would."""
+async def scoring(
+    database: Database,
+    *,
+    cached: bool = False,
+    redact: Redact | None = None,
+    traces: JudgeTraces | None = None,
+) -> AsyncIterator[Scoring]:
+    """The engine at work.  A target whose output is `CRASH` crashes whatever reads it, as a bug would.
+
+    Args:
+        cached: Answers of judges are kept for equal questions.
+        traces: Where exchanges go, if not to ClickHouse.
+    """
     async with AsyncExitStack() as stack:
         judge = await stack.enter_async_context(ScriptedJudge())
         judges = await stack.enter_async_context(
             Judges(model="openai/scripted", base_url=judge.base_url, api_key="k", retries=QUICK)
         )
 
-        async def apply(definition: MetricDefinition, material: Material) -> Conclusion:
+        answers = ClickHouseJudgeAnswers(database) if cached else None
+        kept = KeptAnswers(answers) if answers else None
+        sandbox = await stack.enter_async_context(Sandbox())
+        names = {metric.name: metric.name for metric in builtin_metrics()}
+        using = Instruments(judges=judges, secret=b"s", redact=redact, kept=kept, sandbox=sandbox, names=names)
+
+        async def apply(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
             if material.inputs.get("output") == CRASH:
                 raise RuntimeError("a bug in a metric")
-            return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"))
+            return await conclude(definition, material, using=using, repeat=repeat)
 
         results = ClickHouseResults(database)
-        metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics())
+        exchanges = Exchanges(traces or ClickHouseJudgeTraces(database), answers)
+        metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases())
         engine = await stack.enter_async_context(
-            Engine(metrics=metrics, telemetry=ClickHouseTelemetry(database), results=results, apply=apply)
+            Engine(
+                metrics=metrics,
+                telemetry=ClickHouseTelemetry(database),
+                results=results,
+                apply=apply,
+                exchanges=exchanges,
+                redact=redact,
+            )
         )
-        yield Scoring(engine=engine, judge=judge, metrics=metrics, results=results, database=database)
+        yield Scoring(
+            engine=engine, judge=judge, metrics=metrics, results=results, database=database, exchanges=exchanges
+        )
 
 
 def otlp(*spans: SentSpan) -> bytes:

@@ -61,6 +61,13 @@ def _running(data_dir: Path) -> dict[str, Any] | None:
     return found
 
 
+def address_of(data_dir: Path | None = None) -> str:
+    """Where the evaluator listens: as set, else as the installation on this data directory says."""
+    chosen = settings(data_dir=data_dir)
+    found = _running(chosen.data_dir)
+    return str(found["grpc"]) if found and chosen.grpc == _DEFAULT_GRPC else chosen.grpc
+
+
 @contextmanager
 def client(data_dir: Path | None, *, rule_filter: str = "") -> Iterator[Client]:
     """A client of the evaluator that runs; what the service refuses comes out with the next step.
@@ -70,9 +77,7 @@ def client(data_dir: Path | None, *, rule_filter: str = "") -> Iterator[Client]:
     """
     from assay.client import CallFailed, Client
 
-    chosen = settings(data_dir=data_dir)
-    found = _running(chosen.data_dir)
-    address = str(found["grpc"]) if found and chosen.grpc == _DEFAULT_GRPC else chosen.grpc
+    address = address_of(data_dir)
     with Client(address) as service:
         try:
             yield service
@@ -95,6 +100,7 @@ _STEPS = {
     "METRIC_NOT_FOUND": "`assay metric list` shows what there is",
     "RULE_NOT_FOUND": "`assay rule list` shows what there is",
     "TARGET_NOT_FOUND": 'copy ids from `assay sql "SELECT TraceId, SpanId FROM spans"`; it may not have arrived yet',
+    "RUN_NOT_FOUND": "`assay run list` shows what there is",
     "RESULT_NOT_FOUND": "`assay score list` shows what there is",
     "LEVEL_MISMATCH": "write TRACE:SPAN for a span, TRACE for a trace",
     "ABORTED": "read it again and repeat the edit",

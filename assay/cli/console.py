@@ -27,6 +27,11 @@ class CommandFailed(Exception):
         self.exit_code = exit_code
 
 
+_GAP = 2
+_LEAST = 12
+"""Characters of a column that is cut, however narrow the terminal is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Printer:
     """Prints for people or for programs."""
@@ -37,18 +42,29 @@ class Printer:
         """One value: its JSON, or the text."""
         print(json.dumps(value, indent=2, ensure_ascii=False, default=str) if self.as_json else text)
 
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
-        """Rows as a table of the named columns (key -> heading), or all of them as JSON; `empty` is said for none."""
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str, cut: str = ""
+    ) -> None:
+        """Rows as a table of the named columns (key -> heading), or all of them as JSON; `empty` is said for none.
+
+        Args:
+            cut: Key of a column that is cut where the terminal ends, so that every row takes one line.
+        """
         if self.as_json:
             print(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
         elif not rows:
             print(empty)
         else:
+            cells = {key: [_cell(row.get(key)) for row in rows] for key in columns}
+            if cut:
+                whole = sum(max(map(len, [columns[key], *cells[key]])) + _GAP for key in columns if key != cut)
+                room = max(_LEAST, console().width - whole)
+                cells[cut] = [text if len(text) <= room else f"{text[: room - 1]}…" for text in cells[cut]]
             table = Table(box=None, pad_edge=False, header_style="bold")
             for heading in columns.values():
                 table.add_column(heading, overflow="fold")
-            for row in rows:
-                table.add_row(*[_cell(row.get(key)) for key in columns])
+            for row_cells in zip(*cells.values(), strict=True):
+                table.add_row(*row_cells)
             console().print(table)
 
 

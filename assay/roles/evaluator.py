@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from assay.roles.process import run_as_child
-from assay.settings import Settings
+from assay.settings import OFF, Settings
 from evaluator.judges.choose import Judges
 from evaluator.judges.port import JudgeError
-from evaluator.metrics.catalogue import builtin_metrics
+from evaluator.metrics.answers import KeptAnswers
+from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judge_metric import Redact
 from evaluator.metrics.material import Material
+from evaluator.metrics.plugin import Plugins
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.explain import Explainer
@@ -29,14 +32,22 @@ from evaluator.online.leases import LeaseKeeper
 from evaluator.online.maintenance import MaintenanceWorker
 from evaluator.online.worker import OnlineWorker
 from evaluator.online.writeback import WriteBackWorker
+from evaluator.runs.catalogue import RunCatalogue
+from evaluator.runs.pages import Pages
+from evaluator.runs.worker import RunWorker
+from evaluator.sandbox.sandbox import Sandbox
 from evaluator.scoring.engine import Engine
+from evaluator.scoring.exchanges import Exchanges
+from evaluator.scoring.grouped import GroupedMetrics, GroupedTelemetry
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.engine_config import write_private
+from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
+from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.clickhouse.writeback import ClickHouseWriteBack
@@ -53,26 +64,51 @@ async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callab
     """Serve until `stop`; reports `grpc`."""
     async with Database(settings.clickhouse_url, database=settings.database) as database:
         await check_schema(database)
-        judges = Judges(model=settings.judge_model, base_url=settings.judge_base_url, api_key=settings.judge_api_key)
-        async with judges:
-            await _serve(settings, database, judges, stop, ready)
+        judges = Judges(
+            model=settings.judge_model,
+            small_model=settings.judge_small_model,
+            base_url=settings.judge_base_url,
+            api_key=settings.judge_api_key,
+            endpoints=settings.judge_endpoints,
+        )
+        async with judges, Sandbox() as sandbox:
+            await _serve(settings, database, judges, sandbox, stop, ready)
 
 
 async def _serve(
     settings: Settings,
     database: Database,
     judges: Judges,
+    sandbox: Sandbox,
     stop: asyncio.Event,
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
     definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
     telemetry, queue = ClickHouseTelemetry(database), ClickHouseQueue(database)
-    metrics = Metrics(definitions, builtin=builtin_metrics())
+    metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases())
     rules = Rules(definitions, metrics)
     completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
     leases = LeaseKeeper(ClickHouseLeases(database))
-    apply = partial(_apply, Instruments(judges=judges, secret=installation_secret(settings.data_dir)))
-    async with Engine(metrics=metrics, telemetry=telemetry, results=results, apply=apply) as engine:
+    answers = ClickHouseJudgeAnswers(database) if settings.judge_cache else None
+    redact = _redact(settings)
+    instruments = Instruments(
+        judges=judges,
+        secret=installation_secret(settings.data_dir),
+        redact=redact,
+        kept=None if answers is None else KeptAnswers(answers),
+        sandbox=sandbox,
+        plugins=Plugins(),
+        names={**aliases(), **{metric.name: metric.name for metric in builtin_metrics()}},
+    )
+    exchanges = Exchanges(ClickHouseJudgeTraces(database), answers)
+    apply = partial(_apply, instruments)
+    async with (
+        GroupedTelemetry(telemetry) as grouped,
+        GroupedMetrics(metrics) as known,
+        Engine(
+            metrics=known, telemetry=grouped, results=results, apply=apply, exchanges=exchanges, redact=redact
+        ) as engine,
+    ):
         online = OnlineWorker(
             rules=rules,
             metrics=metrics,
@@ -85,8 +121,25 @@ async def _serve(
         explainer = Explainer(
             rules=rules, metrics=metrics, queue=queue, telemetry=telemetry, results=results, completion=completion
         )
+        runs = ClickHouseRuns(database)
+        run_worker = RunWorker(
+            runs=runs, metrics=metrics, queue=queue, telemetry=telemetry, scoring=engine, leases=leases
+        )
+        run_catalogue = RunCatalogue(
+            runs=runs,
+            metrics=metrics,
+            telemetry=telemetry,
+            pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
+            worker=run_worker,
+        )
         parts = Parts(
-            scoring=engine, computing=engine, results=results, explaining=explainer, metrics=metrics, rules=rules
+            scoring=engine,
+            computing=engine,
+            results=results,
+            explaining=explainer,
+            metrics=metrics,
+            rules=rules,
+            runs=run_catalogue,
         )
         async with serving(settings.grpc, parts, grace_seconds=GRACE_SECONDS) as port:
             with _predecessor(settings.data_dir, leases.owner) as dead_owner:
@@ -101,6 +154,7 @@ async def _serve(
                         tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
                         tasks.create_task(_maintain(settings, queue, leases)),
                     ]
+                    tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
                     await online.run(stop)  # returns when `stop` is set and what was started is done
                     for task in background:
                         task.cancel()
@@ -143,8 +197,19 @@ async def _warm_up(judges: Judges) -> None:
         log.warning("no_judge", extra={"reason": str(error)})
 
 
-async def _apply(using: Instruments, definition: MetricDefinition, material: Material) -> Conclusion:
-    return await conclude(definition, material, using=using)
+async def _apply(
+    using: Instruments, definition: MetricDefinition, material: Material, *, repeat: int = 0
+) -> Conclusion:
+    return await conclude(definition, material, using=using, repeat=repeat)
+
+
+def _redact(settings: Settings) -> Redact | None:
+    setting = settings.judge_redaction or settings.redaction
+    if setting == OFF:
+        return None
+    from storage.redaction.load import text_redactor  # where it is off, nothing of it is loaded
+
+    return text_redactor(setting, settings.data_dir)
 
 
 def installation_secret(data_dir: Path) -> bytes:

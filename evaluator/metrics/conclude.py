@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from evaluator.judges.port import AsksJudges
 from evaluator.metrics import template
-from evaluator.metrics.code_metric import FUNCTIONS, code_metric
+from evaluator.metrics.answers import Flights, KeptAnswers
+from evaluator.metrics.code_metric import FUNCTIONS, code_metric, digest_of_code
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.judge_metric import judge_metric
+from evaluator.metrics.exchange import Exchange
+from evaluator.metrics.judge_metric import Redact, digest_of, judge_metric, visible
+from evaluator.metrics.juror import Vote
 from evaluator.metrics.material import Material
-from storage.model import MetricKind, Outcome, Usage
+from evaluator.metrics.plugin import Plugins
+from evaluator.metrics.prepared import Preparations
+from evaluator.metrics.roll_up import roll_up
+from evaluator.sandbox.sandbox import Sandbox
+from storage.model import MetricKind, Outcome, Score, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,8 @@ class Conclusion:
 
     Attributes:
         judge_model: The model that answered; the one that was asked, where none did; '' where none was asked.
-        judge_trace_id: Trace of the exchange with the judge; '' where it is not kept.
+        judge_trace_id: Trace of the exchange with the judge; '' where none was asked.
+        exchange: That exchange; whoever keeps the result keeps it, too.
         input_digest: See `input_digest`.
         metadata: What else is known (`Evaluation.metadata`).
     """
@@ -33,6 +39,7 @@ class Conclusion:
     judge_trace_id: str = ""
     input_digest: bytes = b""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    exchange: Exchange | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +49,26 @@ class Instruments:
     Attributes:
         judges: Asks models, every limit applied.
         secret: The installation's; nobody who writes telemetry may know it.  Makes the fences' nonces.
+        redact: What no judge may see; None = nothing is hidden.
+        kept: Answers that judges have given before; None = every question is asked.
+        flights: Questions under way.
+        windows: Context windows that refusals have told, in tokens, by model.
+        prepared: Definitions of judge metrics, made ready.
+        sandbox: Runs users' code; None = such metrics fail.
+        plugins: Runs functions of installed packages; likewise.
+        names: What `GalileoMetrics` has in users' code, each with the slug it stands for.
     """
 
     judges: AsksJudges
     secret: bytes
+    redact: Redact | None = None
+    kept: KeptAnswers | None = None
+    flights: Flights[Vote] = field(default_factory=Flights)
+    windows: dict[str, int] = field(default_factory=dict)
+    prepared: Preparations = field(default_factory=Preparations)
+    sandbox: Sandbox | None = None
+    plugins: Plugins | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 async def conclude(
@@ -54,27 +77,53 @@ async def conclude(
     *,
     using: Instruments,
     deadline: float | None = None,
+    repeat: int = 0,
 ) -> Conclusion:
     """Apply a metric that `check` accepts.  A judge that cannot judge is a `Failure`, a missing input an `Abstention`.
 
     Args:
         material: What the target offers; inputs that it lacks are absent or blank.
         deadline: Seconds of the event loop's clock; None = only the judge's own limits.
+        repeat: Which repetition of the same question, from 0: a judge gives each an answer of its own.
     """
-    inputs = material.inputs
-    if definition.kind is MetricKind.CODE:
-        return Conclusion(outcome=code_metric(definition, inputs), input_digest=input_digest(definition, inputs))
-    parsed = template.parse(definition.prompt)
-    digest = _digest(parsed.names, inputs)
-    outcome, usage, model = await judge_metric(
-        definition,
-        parsed,
-        inputs,
-        nonce=nonce_of(definition, digest, using.secret),
-        judges=using.judges,
-        deadline=deadline,
-    )
-    return Conclusion(outcome=outcome, usage=usage, judge_model=model, input_digest=digest)
+    if definition.kind is MetricKind.JUDGE:
+        found = await judge_metric(definition, material, using=using, repeat=repeat, deadline=deadline)
+        conclusion = Conclusion(
+            outcome=found.outcome,
+            usage=found.usage,
+            judge_model=found.model,
+            judge_trace_id=found.exchange.trace_id if found.exchange else "",
+            input_digest=found.digest,
+            metadata=found.metadata,
+            exchange=found.exchange,
+        )
+    elif definition.roll_up is not None:
+        conclusion = Conclusion(outcome=roll_up(definition, material))
+    else:
+        outcome = await code_metric(
+            definition, material, sandbox=using.sandbox, plugins=using.plugins, names=using.names
+        )
+        composite = definition.kind is MetricKind.COMPOSITE  # known by the results that it read, not by all of a session
+        digest = b"" if composite else input_digest(definition, material.inputs, material=material)
+        conclusion = Conclusion(outcome=outcome, input_digest=digest)
+    verdict = passed(definition, conclusion.outcome)
+    if verdict is None:
+        return conclusion
+    return replace(conclusion, metadata={**conclusion.metadata, "passed": str(verdict).lower()})
+
+
+def passed(definition: MetricDefinition, outcome: Outcome) -> bool | None:
+    """Whether a value is on the good side of the definition's threshold; None where there is no value or no threshold.
+
+    The threshold itself passes; a metric of which neither more nor less is better has no good side.
+    """
+    if definition.threshold is None or not isinstance(outcome, Score) or outcome.value is None:
+        return None
+    if definition.higher_is_better is None:
+        return None
+    if definition.higher_is_better:
+        return outcome.value >= definition.threshold
+    return outcome.value <= definition.threshold
 
 
 def inputs_read(definition: MetricDefinition) -> tuple[str, ...]:
@@ -85,24 +134,28 @@ def inputs_read(definition: MetricDefinition) -> tuple[str, ...]:
     """
     match definition.kind:
         case MetricKind.JUDGE:
-            return template.parse(definition.prompt).names
-        case MetricKind.CODE:
-            return FUNCTIONS[definition.function].inputs
+            return template.parse(definition.prompt, definition.arguments).names
+        case MetricKind.CODE if definition.function in FUNCTIONS:
+            function = FUNCTIONS[definition.function]
+            return (*function.inputs, *function.reads)
         case other:
-            raise ValueError(f"{other} metrics are not offered yet")
+            raise ValueError(f"what a {other} metric reads has no names")
 
 
-def input_digest(definition: MetricDefinition, inputs: Mapping[str, str]) -> bytes:
-    """BLAKE2b-128 of exactly what the metric reads of the target; costs nothing, so ask the store before paying."""
-    return _digest(inputs_read(definition), inputs)
+def input_digest(
+    definition: MetricDefinition,
+    inputs: Mapping[str, str],
+    *,
+    redact: Redact | None = None,
+    material: Material | None = None,
+) -> bytes:
+    """BLAKE2b-128 of exactly what the metric reads of the target; costs nothing, so ask the store before paying.
 
-
-def _digest(names: Iterable[str], inputs: Mapping[str, str]) -> bytes:
-    read = [(name, inputs[name]) for name in names if not template.is_missing(inputs, name)]
-    return hashlib.blake2b(json.dumps(read).encode(), digest_size=16).digest()
-
-
-def nonce_of(definition: MetricDefinition, digest: bytes, secret: bytes) -> str:
-    """Nonce of the fences, 16 hex digits: the same for equal inputs; only the owner of the secret can foretell it."""
-    key = hashlib.blake2b(secret, digest_size=32).digest()
-    return hashlib.blake2b(definition.digest.encode() + digest, key=key, digest_size=8).hexdigest()
+    Args:
+        redact: As of the instruments: the digest of a judge metric is of what the judge may see.
+        material: The target; needed where a metric reads more of it than named inputs, as code does.
+    """
+    if material is not None and definition.kind is not MetricKind.JUDGE:
+        return digest_of_code(definition, material)
+    judged = definition.kind is MetricKind.JUDGE
+    return digest_of(visible(inputs_read(definition), inputs, redact if judged else None)[0])

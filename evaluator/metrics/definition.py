@@ -22,6 +22,9 @@ SPAN_KINDS = frozenset(
     {"llm", "retriever", "tool", "agent", "chain", "embedding", "reranker", "guardrail", "evaluator", "other"}
 )
 
+WAIT_SECONDS = 3600.0
+"""How long a composite waits for a result that somebody else sends, unless it says."""
+
 
 class Vote(StrEnum):
     """How the answers of a jury become one: the label most of them gave, or a statistic of their values."""
@@ -139,7 +142,7 @@ class MetricDefinition:
     expression: str = ""
     required_metrics: tuple[str, ...] = ()
     roll_up: RollUp | None = None
-    wait_seconds: float = 3600.0
+    wait_seconds: float = WAIT_SECONDS
     minimum: float | None = None
     maximum: float | None = None
     higher_is_better: bool | None = True
@@ -211,7 +214,7 @@ class MetricDefinition:
             body["too_long"] = str(self.too_long)
         if self.higher_is_better is not True:
             body["higher_is_better"] = self.higher_is_better
-        if self.wait_seconds != _WAIT_SECONDS:
+        if self.wait_seconds != WAIT_SECONDS:
             body["wait_seconds"] = self.wait_seconds
         return body
 
@@ -248,7 +251,7 @@ class MetricDefinition:
                 str(name) for name in _items("metric.required_metrics", body.get("required_metrics", []))
             ),
             roll_up=_roll_up(body["roll_up"]) if body.get("roll_up") else None,
-            wait_seconds=_number("metric.wait_seconds", body.get("wait_seconds", _WAIT_SECONDS)),
+            wait_seconds=_number("metric.wait_seconds", body.get("wait_seconds", WAIT_SECONDS)),
             minimum=_number_or_none("metric.minimum", body.get("minimum")),
             maximum=_number_or_none("metric.maximum", body.get("maximum")),
             higher_is_better=_bool_or_none("metric.higher_is_better", body.get("higher_is_better", True)),
@@ -262,7 +265,6 @@ class MetricDefinition:
         return cls.from_body(document.body, version=document.version)
 
 
-_WAIT_SECONDS = 3600.0
 _TEXTS = (
     "name", "display_name", "description", "reference", "prompt", "model", "source", "function", "expression", "unit",
 )  # fmt: skip

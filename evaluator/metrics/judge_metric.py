@@ -1,55 +1,149 @@
-"""Judge metrics: render, ask, read.  Whatever goes wrong at the judge is a `Failure` with a code."""
+"""Judge metrics: redact, render, ask one judge or a jury, read.  Whatever goes wrong at a judge is a `Failure`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from evaluator.judges import fence
-from evaluator.judges.port import AsksJudges, BadAnswer, InputTooLong, JudgeError, Question
+from evaluator.metrics import template
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.template import Template
-from evaluator.metrics.verdict import schema_of, score_of
-from storage.model import Abstention, Failure, Outcome, Usage
+from evaluator.metrics.exchange import Exchange
+from evaluator.metrics.juror import AskedWith, Case, Vote, vote
+from evaluator.metrics.jury import Ballot, count, seats
+from evaluator.metrics.material import Material
+from evaluator.metrics.media import attachments, sendable
+from evaluator.metrics.prepared import Preparations
+from storage.model import Abstention, Outcome, Usage
 
-SYSTEM = (
-    "You evaluate one recorded output of an application, by the criteria of the user's message and nothing else. "
-    "First write the rationale, then the verdict, in the form that is asked for."
-)
+Redact = Callable[[str], tuple[str, Counter[str]]]
+"""A text as a judge may see it, and what was hidden: rule -> values."""
+
+
+class JudgedWith(AskedWith, Protocol):
+    """What judge metrics are applied with (`evaluator.metrics.conclude.Instruments`)."""
+
+    @property
+    def redact(self) -> Redact | None:
+        """What no judge may see; None = nothing is hidden."""
+
+    @property
+    def prepared(self) -> Preparations:
+        """Definitions, made ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a judge metric concluded; fields as in `evaluator.metrics.conclude.Conclusion`."""
+
+    outcome: Outcome
+    digest: bytes
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    exchange: Exchange | None = None
 
 
 async def judge_metric(
     definition: MetricDefinition,
-    template: Template,
-    inputs: Mapping[str, str],
+    material: Material,
     *,
-    nonce: str,
-    judges: AsksJudges,
-    deadline: float | None,
-) -> tuple[Outcome, Usage, str]:
-    """Outcome, what it cost, and the model that answered (the one that was asked, where none did)."""
-    missing = template.first_missing(inputs)
+    using: JudgedWith,
+    repeat: int = 0,
+    deadline: float | None = None,
+) -> Judged:
+    """Ask; a target that lacks what the template needs is not sent anywhere.
+
+    Args:
+        repeat: Which repetition of the same question this is, from 0: each gets an answer of its own.
+    """
+    metric = using.prepared.of(definition)
+    inputs, hidden = visible(metric.template.names, material.inputs, using.redact)
+    digest = digest_of(inputs)
+    missing = metric.template.first_missing(inputs)
     if missing is not None:
-        return Abstention(reason=f"no {missing}"), Usage(), ""
-    question = Question(
-        system=f"{SYSTEM}\n\n{fence.rule(nonce)}",
-        user=template.render(inputs, nonce=nonce),
-        schema=schema_of(definition),
-        model=definition.model,
-        parameters=definition.parameters,
+        return Judged(outcome=Abstention(reason=f"no {missing}"), digest=digest)
+    found = attachments(material.record, metric.template.names)
+    media = sendable(found)
+    if media is None:
+        return Judged(outcome=Abstention(reason="media not captured"), digest=digest)
+    case = Case(metric=metric, ref=material.ref, inputs=inputs, media=media, digest=digest)
+    places = seats(definition, repeat=repeat)
+    exchange = Exchange()
+    if len(places) == 1:
+        votes = [await vote(case, places[0], using, deadline)]
+    else:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(vote(case, seat, using, deadline)) for seat in places]
+        votes = [each.result() for each in asked]
+    metadata = _metadata(inputs, hidden, votes)
+    if media:
+        metadata["media"] = json.dumps([each.media_type for each in media])
+    outcome = votes[0].outcome
+    if definition.jury is not None:
+        counted = count(
+            definition,
+            [
+                Ballot(seat=seat, model=each.model, outcome=each.outcome)
+                for seat, each in zip(places, votes, strict=True)
+            ],
+        )
+        outcome, metadata = counted.outcome, {**metadata, **counted.metadata}
+    return Judged(
+        outcome=outcome,
+        digest=digest,
+        usage=_spent(votes),
+        model=", ".join(dict.fromkeys(each.model for each in votes)),
+        metadata=metadata,
+        exchange=replace(
+            exchange,
+            said=tuple(each.said for each in votes),
+            answers=tuple(each.keep for each in votes if each.keep is not None),
+        ),
     )
-    try:
-        answer = await judges.ask(question, deadline=deadline)
-    except InputTooLong as error:
-        return Abstention(reason="too_long"), error.usage, judges.model_for(definition.model)
-    except JudgeError as error:
-        return _failure(error), error.usage, judges.model_for(definition.model)
-    try:
-        return score_of(definition, answer.text), answer.usage, answer.model
-    except BadAnswer as error:
-        cut = " (cut at the model's token limit: raise `max_tokens` in the metric's parameters)" if answer.cut else ""
-        failure = Failure(code=error.code, message=f"{error}{cut}", retryable=error.retryable)
-        return failure, answer.usage, answer.model
 
 
-def _failure(error: JudgeError) -> Failure:
-    return Failure(code=error.code, message=str(error), retryable=error.retryable)
+def visible(
+    names: Iterable[str], inputs: Mapping[str, str], redact: Redact | None
+) -> tuple[dict[str, str], Counter[str]]:
+    """Those inputs that a template names and a target has, as a judge may see them; and what was hidden."""
+    hidden: Counter[str] = Counter()
+    seen: dict[str, str] = {}
+    for name in names:
+        if template.is_missing(inputs, name):
+            continue
+        text = inputs[name]
+        if redact is not None:
+            text, found = redact(text)
+            hidden += found
+        seen[name] = text
+    return seen, hidden
+
+
+def digest_of(inputs: Mapping[str, str]) -> bytes:
+    """BLAKE2b-128 of inputs by name."""
+    return hashlib.blake2b(json.dumps(list(inputs.items())).encode(), digest_size=16).digest()
+
+
+def _metadata(inputs: Mapping[str, str], hidden: Mapping[str, int], votes: Sequence[Vote]) -> dict[str, str]:
+    found = {"input_characters": json.dumps({name: len(text) for name, text in inputs.items()})}
+    if hidden:
+        found["redacted"] = json.dumps(dict(sorted(hidden.items())))
+    cut = next((each.cut for each in votes if each.cut), None)
+    if cut is not None:
+        found["cut"] = json.dumps(dict(cut))
+    if all(each.cached for each in votes):
+        found["cached"] = "true"
+    if len(votes) == 1 and votes[0].probability is not None:
+        found["probability"] = f"{votes[0].probability:.6g}"
+    return found
+
+
+def _spent(votes: Sequence[Vote]) -> Usage:
+    """The sum; votes are asked side by side, so the time is that of the slowest."""
+    total = sum((each.usage for each in votes), start=Usage())
+    return replace(total, latency_ms=max(each.usage.latency_ms for each in votes))

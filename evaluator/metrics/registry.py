@@ -2,90 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from evaluator.errors import InvalidDefinition, MetricInUse, MetricNotFound
-from evaluator.metrics.check import check
+from evaluator.metrics.check import check, settled
+from evaluator.metrics.check_composite import check_requirements
 from evaluator.metrics.definition import SLUG, MetricDefinition
+from evaluator.metrics.directory import Directory
+from evaluator.metrics.doubts import doubts
+from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.record import MetricRecord
+from evaluator.metrics.uses import broken, uses
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
 from storage.ports import Definitions
+
+log = logging.getLogger(__name__)
 
 KIND = "metric"
 RULE_KIND = "rule"
 REQUEST_ID = "request_id"
 """Key in a document's body: the request that made this version, so that its repetition is recognised."""
 
+FRESH_SECONDS = 1.0
+"""So long a reader goes without asking the store again; what this process writes is seen at once."""
+
+MAX_OLD_VERSIONS = 10_000
+"""Versions kept in memory; they never change."""
+
 _BATCH = 1000
 
 
 class Metrics:
-    """Resolves names (slug first, then display name) and keeps custom metrics.
+    """Resolves names and keeps custom metrics.
+
+    A name is a slug, else a display name, else something that has a slug, else an alias; `builtin/NAME` is what ships,
+    also where a custom metric has taken the name.  Reading is cheap: the active versions are read from the store once
+    in `fresh_seconds`, and again before anything is said not to exist.
 
     Every method may raise `storage.errors.Unavailable`.
     """
 
-    def __init__(self, definitions: Definitions, *, builtin: Iterable[MetricDefinition]) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        *,
+        builtin: Iterable[MetricDefinition],
+        aliases: Mapping[str, str] | None = None,
+        fresh_seconds: float = FRESH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._definitions = definitions
-        self._builtin: Mapping[str, MetricDefinition] = {metric.name: metric for metric in builtin}
+        self._directory = Directory(
+            builtin={metric.name: metric for metric in builtin}, custom={}, aliases=aliases or {}
+        )
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._read_at: float | None = None
+        self._writes = 0
+        self._reading = asyncio.Lock()
+        self._old: dict[tuple[str, int], MetricRecord] = {}
 
     async def get(self, name: str, version: int | None = None) -> MetricDefinition:
         """One version of a metric, or the active one.
 
         Raises:
-            MetricNotFound: No metric has this slug or display name, or not this version.
+            MetricNotFound: No metric has this name, or not this version.
         """
         return (await self.record(name, version)).definition
 
     async def record(self, name: str, version: int | None = None) -> MetricRecord:
-        """As `get`, with the time at which the version was made."""
-        found = await self._by_slug(name, version)
-        if found is None and (slug := await self._slug_of_display_name(name)) is not None:
-            found = await self._by_slug(slug, version)
+        """As `get`, with what else is known of the version."""
+        found = (await self.directory()).find(name) or (await self.directory(fresh=True)).find(name)
+        if version is not None and not (found is not None and found.definition.version == version):
+            found = await self._version(found.key if found else name, version)
         if found is None:
-            raise MetricNotFound(f"there is no metric {name!r}" + (f" version {version}" if version else ""))
+            raise MetricNotFound(f"there is no metric {name[:200]!r}" + (f" version {version}" if version else ""))
         return found
 
     async def live(self, *, after: str = "", limit: int = _BATCH) -> list[MetricRecord]:
-        """Active versions in order of their slugs, those after `after`."""
-        records = [_record(document) for document in await self._definitions.live(KIND, after=after, limit=limit)]
-        records += [MetricRecord(definition=metric) for name, metric in self._builtin.items() if name > after]
-        return sorted(records, key=lambda record: record.definition.name)[:limit]
+        """Active versions, and built-in ones that are shadowed, in order of their keys, those after `after`."""
+        records = (await self.directory(fresh=True)).all()
+        return [record for record in records if record.key > after][:limit]
 
     async def versions(self, name: str) -> list[MetricRecord]:
-        """Every version, newest first; also of a deleted metric.
+        """Every version, newest first; also of a deleted metric, and that of a built-in one below its shadow's.
 
         Raises:
             MetricNotFound: No metric ever had this name.
         """
-        if name in self._builtin:
-            return [MetricRecord(definition=self._builtin[name])]
-        if documents := await self._definitions.versions(KIND, name):
-            return [_record(document) for document in documents if not document.deleted]
-        if (slug := await self._slug_of_display_name(name)) is None:
-            raise MetricNotFound(f"there is no metric {name!r}")
-        return await self.versions(slug)
+        directory = await self.directory(fresh=True)
+        found = directory.find(name)
+        slug = found.definition.name if found else name
+        builtin = directory.builtin.get(slug)
+        shipped = [MetricRecord(definition=builtin, shadowed=slug in directory.custom)] if builtin else []
+        if name.startswith(BUILTIN) and shipped:
+            return shipped
+        documents = await self._definitions.versions(KIND, slug) if SLUG.fullmatch(slug) else []
+        records = [_record(document) for document in documents if not document.deleted]
+        if not records and not shipped:
+            raise MetricNotFound(f"there is no metric {name[:200]!r}")
+        return records + shipped
 
     async def create(self, definition: MetricDefinition, *, request_id: str = "") -> MetricRecord:
-        """Make version 1 of a custom metric, or the next version after a deletion.
+        """Make version 1 of a custom metric, or the next version after a deletion, or after the built-in's it shadows.
 
         The same `request_id` again returns what the first call made.
 
         Raises:
             InvalidDefinition: The definition is not acceptable.
-            NameTaken: Another metric has this slug or display name.
+            NameTaken: Another metric has this name.
+            RequiredMetricMissing, LevelMismatch: What it requires is not there, or not at its levels.
         """
+        directory = await self.directory(fresh=True)
+        definition = settled(definition)
         check(definition)
         try:
-            await self._check_names(definition, new=True)
-            document = await self._definitions.create(KIND, definition.name, _body(definition, request_id))
+            directory.check_names(definition)
+            await check_requirements(definition, directory.having(definition))
+            return await self.keep(definition, base_version=None, request_id=request_id)
         except NameTaken:
             made = await made_by(self._definitions, KIND, definition.name, request_id)
             if made is None:
                 raise
-            document = made
-        return _record(document)
+            return _record(made)
 
     async def update(self, definition: MetricDefinition, *, base_version: int, request_id: str = "") -> MetricRecord:
         """Make version `base_version` + 1.  The same `request_id` again returns what the first call made.
@@ -93,23 +137,48 @@ class Metrics:
         Raises:
             InvalidDefinition: The definition is not acceptable, or the metric is built in.
             MetricNotFound: No live custom metric has this slug.
+            MetricInUse: A rule or another metric relies on a display name or a level that would go.
             NameTaken: Another metric has the new display name.
+            RequiredMetricMissing, LevelMismatch: As `create`.
             VersionMoved: `base_version` is not the newest.
         """
-        self._refuse_builtin(definition.name)
+        directory = await self.directory(fresh=True)
+        _refuse_builtin(directory, definition.name)
+        definition = settled(definition)
         check(definition)
-        await self._check_names(definition, new=False)
-        body = _body(definition, request_id)
+        directory.check_names(definition)
+        after = directory.having(definition)
+        await check_requirements(definition, after)
+        await self._refuse_breaking(directory, after, definition.name)
         try:
-            document = await self._definitions.replace(KIND, definition.name, base_version, body)
+            return await self.keep(definition, base_version=base_version, request_id=request_id)
         except NotFound:
             raise MetricNotFound(f"there is no metric {definition.name!r}") from None
         except VersionMoved:
             made = await made_by(self._definitions, KIND, definition.name, request_id)
             if made is None:
                 raise
-            document = made
-        return _record(document)
+            return _record(made)
+
+    async def restore(
+        self, name: str, version: int, *, base_version: int | None = None, request_id: str = ""
+    ) -> MetricRecord:
+        """Make the content of an old version the next version; a deleted metric is there again.
+
+        Raises:
+            MetricNotFound: There is no such metric or version.
+            InvalidDefinition, MetricInUse, NameTaken, RequiredMetricMissing, LevelMismatch, VersionMoved: As `update`.
+        """
+        old = replace((await self.record(name, version)).definition, builtin=False)
+        if (made := await made_by(self._definitions, KIND, old.name, request_id)) is not None:
+            return _record(made)
+        directory = await self.directory(fresh=True)
+        current = directory.custom.get(old.name)
+        if current is None and old.name not in directory.builtin:
+            return await self.create(old, request_id=request_id)
+        _refuse_builtin(directory, old.name)
+        newest = current.definition.version if current else 0
+        return await self.update(old, base_version=base_version or newest, request_id=request_id)
 
     async def delete(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
         """Delete a custom metric.  With a `request_id`, one that is deleted already is no error.
@@ -117,60 +186,141 @@ class Metrics:
         Raises:
             InvalidDefinition: The metric is built in.
             MetricNotFound: No live metric has this name.
-            MetricInUse: A rule or another metric names it.
+            MetricInUse: A rule or another metric names it, and no built-in one takes over.
             VersionMoved: `base_version` is not the newest.
         """
-        try:
-            current = await self.get(name)
-        except MetricNotFound:
-            if request_id and await self._definitions.versions(KIND, name):
-                return
-            raise
-        self._refuse_builtin(current.name)
-        if users := await self._users_of(current):
-            raise MetricInUse(f"metric {current.name!r} is named by {', '.join(users)}: change or delete these first")
+        directory = await self.directory(fresh=True)
+        found = directory.find(name)
+        if (found is None or found.definition.builtin) and request_id and await self._was_there(name):
+            return
+        if found is None:
+            raise MetricNotFound(f"there is no metric {name[:200]!r}")
+        current = found.definition
+        if current.builtin:
+            _refuse_builtin(directory.lacking(current.name), current.name)
+        await self._refuse_breaking(directory, directory.lacking(current.name), current.name)
         try:
             await self._definitions.delete(KIND, current.name, base_version or current.version)
         except NotFound:
             raise MetricNotFound(f"there is no metric {name!r}") from None
+        self._forget()
 
-    async def _by_slug(self, slug: str, version: int | None) -> MetricRecord | None:
-        if (builtin := self._builtin.get(slug)) is not None:
-            return MetricRecord(definition=builtin) if version in (None, builtin.version) else None
-        if not SLUG.fullmatch(slug):
+    async def checked(self, definition: MetricDefinition) -> MetricDefinition:
+        """A definition that need not be kept, as it would be kept.
+
+        Raises:
+            InvalidDefinition, RequiredMetricMissing, LevelMismatch: As `create`.
+        """
+        definition = settled(definition)
+        check(definition)
+        await check_requirements(definition, (await self.directory(fresh=True)).having(definition))
+        return definition
+
+    async def keep(
+        self, definition: MetricDefinition, *, base_version: int | None, request_id: str = ""
+    ) -> MetricRecord:
+        """Write a version that was checked; `base_version` None = the first one, or the first after a deletion.
+
+        Raises:
+            storage.errors.NameTaken, NotFound, VersionMoved: As the port `Definitions`.
+        """
+        body = _body(definition, request_id)
+        if base_version is None:
+            shadowed = self._directory.builtin.get(definition.name)
+            above = shadowed.version if shadowed else 0
+            document = await self._definitions.create(KIND, definition.name, body, above=above)
+        else:
+            document = await self._definitions.replace(KIND, definition.name, base_version, body)
+        self._forget()
+        return replace(_record(document), warnings=doubts(definition))
+
+    async def broken_users(
+        self, before: Directory, after: Directory, slug: str, *, apart_from_rules: Collection[str] = ()
+    ) -> list[str]:
+        """Rules and metrics that find the metric of this slug before, and not after; as `evaluator.metrics.uses`."""
+        rules = await all_documents(self._definitions, RULE_KIND)
+        mentions = uses(after, [rule for rule in rules if rule.name not in apart_from_rules], apart_from=(slug,))
+        return broken(before, after, slug, mentions)
+
+    async def directory(self, *, fresh: bool = False) -> Directory:
+        """Every metric there is: as of at most `fresh_seconds` ago, or as of now."""
+        asked_at = self._clock()
+        if not fresh and self._is_fresh(asked_at):
+            return self._directory
+        async with self._reading:  # of many that wait here, one reads
+            if self._read_at is None or (self._read_at <= asked_at if fresh else not self._is_fresh(asked_at)):
+                started_at, writes = self._clock(), self._writes
+                documents = await all_documents(self._definitions, KIND)
+                records = {document.name: self._parsed(document) for document in documents}
+                custom = {name: record for name, record in records.items() if record is not None}
+                self._directory = replace(self._directory, custom=custom)
+                self._read_at = started_at if writes == self._writes else None
+            return self._directory
+
+    def _is_fresh(self, now: float) -> bool:
+        return self._read_at is not None and now - self._read_at < self._fresh_seconds
+
+    def _forget(self) -> None:
+        """Something was written: what was read before, or is being read, is old."""
+        self._writes += 1
+        self._read_at = None
+
+    def _parsed(self, document: Document) -> MetricRecord | None:
+        known = self._old.get((document.name, document.version))
+        if known is not None:
+            return known
+        try:
+            record = _record(document)
+        except InvalidDefinition as error:  # one that a newer program wrote must not end all the others
+            log.error(
+                "metric_unreadable", extra={"metric": document.name, "version": document.version, "why": str(error)}
+            )
+            return None
+        self._keep(record)
+        return record
+
+    def _keep(self, record: MetricRecord) -> None:
+        if len(self._old) >= MAX_OLD_VERSIONS:
+            self._old.clear()
+        self._old[record.definition.name, record.definition.version] = record
+
+    async def _version(self, key: str, version: int) -> MetricRecord | None:
+        """A version that is not the active one, also of a deleted metric."""
+        slug = key.removeprefix(BUILTIN)
+        if (found := self._old.get((slug, version))) is not None and not key.startswith(BUILTIN):
+            return found
+        builtin = self._directory.builtin.get(slug)
+        if builtin is not None and builtin.version == version:
+            return MetricRecord(definition=builtin, shadowed=slug in self._directory.custom)
+        if key.startswith(BUILTIN) or not SLUG.fullmatch(slug):
             return None
         try:
             document = await self._definitions.get(KIND, slug, version=version)
         except NotFound:
             return None
-        return None if document.deleted else _record(document)
+        if document.deleted:
+            return None
+        record = _record(document)
+        self._keep(record)
+        return record
 
-    async def _slug_of_display_name(self, name: str) -> str | None:
-        definitions = (record.definition for record in await self._all())
-        return next((metric.name for metric in definitions if name and metric.display_name == name), None)
+    async def _refuse_breaking(self, before: Directory, after: Directory, slug: str) -> None:
+        if users := await self.broken_users(before, after, slug):
+            raise MetricInUse(
+                f"metric {slug!r} is named by {', '.join(users)}, which would not find it any more (or not at their "
+                "level): change or delete these first"
+            )
 
-    async def _all(self) -> list[MetricRecord]:
-        records = [MetricRecord(definition=metric) for metric in self._builtin.values()]
-        return records + [_record(document) for document in await all_documents(self._definitions, KIND)]
+    async def _was_there(self, name: str) -> bool:
+        return bool(SLUG.fullmatch(name) and await self._definitions.versions(KIND, name))
 
-    def _refuse_builtin(self, slug: str) -> None:
-        if slug in self._builtin:
-            raise InvalidDefinition("metric.name", f"{slug!r} is built in and cannot change; make a metric of your own")
 
-    async def _check_names(self, definition: MetricDefinition, *, new: bool) -> None:
-        for other in (record.definition for record in await self._all()):
-            if other.name == definition.name and not new:
-                continue
-            taken = {other.name, other.display_name} - {""}
-            if clash := taken & {definition.name, definition.display_name}:
-                raise NameTaken(f"{min(clash)!r} is the name of metric {other.name!r}; choose another one")
-
-    async def _users_of(self, metric: MetricDefinition) -> list[str]:
-        names = {metric.name, metric.display_name} - {""}
-        rules = await all_documents(self._definitions, RULE_KIND)
-        users = [f"rule {rule.name!r}" for rule in rules if names & set(_strings(rule.body.get("metrics")))]
-        others = [record.definition for record in await self._all()]
-        return users + [f"metric {other.name!r}" for other in others if names & set(other.required_metrics)]
+def _refuse_builtin(directory: Directory, slug: str) -> None:
+    if slug in directory.builtin and slug not in directory.custom:
+        raise InvalidDefinition(
+            "metric.name",
+            f"{slug!r} is built in and cannot change; create a metric of this name to take its place, or of another",
+        )
 
 
 async def all_documents(definitions: Definitions, kind: str) -> list[Document]:
@@ -187,10 +337,6 @@ async def made_by(definitions: Definitions, kind: str, name: str, request_id: st
     """The version that an earlier call with this request id made, if any."""
     versions = await definitions.versions(kind, name) if request_id else []
     return next((each for each in versions if not each.deleted and each.body.get(REQUEST_ID) == request_id), None)
-
-
-def _strings(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
 
 
 def _body(definition: MetricDefinition, request_id: str) -> dict[str, object]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from evaluator.errors import LevelMismatch, RuleNotFound
+from evaluator.metrics.directory import Directory
+from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
@@ -55,7 +57,7 @@ class Rules:
             LevelMismatch: A metric does not work at the rule's level.
             NameTaken: There is a rule of this name.
         """
-        checked = await self._checked(rule)
+        checked = await self.checked(rule)
         body = _body(replace(checked, enable_time=_now() if checked.enabled else None), request_id)
         try:
             return _record(await self._definitions.create(RULE_KIND, rule.name, body))
@@ -74,7 +76,7 @@ class Rules:
             VersionMoved: `base_version` is not the newest.
         """
         current = (await self.get(rule.name)).definition
-        checked = await self._checked(replace(rule, enabled=current.enabled, enable_time=current.enable_time))
+        checked = await self.checked(replace(rule, enabled=current.enabled, enable_time=current.enable_time))
         try:
             return await self._replace(checked, base_version, request_id)
         except VersionMoved:
@@ -114,6 +116,25 @@ class Rules:
                 return
             raise RuleNotFound(f"there is no rule {name!r}") from None
 
+    async def checked(self, rule: RuleDefinition, known: Directory | None = None) -> RuleDefinition:
+        """The rule with the names under which its metrics are kept; `known` = metrics that are about to be there.
+
+        Raises:
+            InvalidFilter, MetricNotFound, LevelMismatch: As `create`.
+        """
+        from evaluator.online.filters import compile_filter  # brings sqlglot, which a start need not wait for
+
+        compile_filter(rule.filter, rule.level)
+        directory = known or await self._metrics.directory(fresh=True)
+        slugs: list[str] = []
+        for name in rule.metrics:
+            metric = await directory.get(name)
+            if rule.level not in metric.levels:
+                works_at = ", ".join(metric.levels)
+                raise LevelMismatch(f"metric {metric.name!r} works at {works_at}, the rule at {rule.level}")
+            slugs.append(f"{BUILTIN if name.startswith(BUILTIN) else ''}{metric.name}")
+        return replace(rule, metrics=tuple(slugs))
+
     async def _switch(self, name: str, *, on: bool) -> RuleRecord:
         for attempt in range(1, _SWITCH_ATTEMPTS + 1):
             record = await self.get(name)
@@ -133,19 +154,6 @@ class Rules:
             return _record(await self._definitions.replace(RULE_KIND, rule.name, base_version, _body(rule, request_id)))
         except NotFound:
             raise RuleNotFound(f"there is no rule {rule.name!r}") from None
-
-    async def _checked(self, rule: RuleDefinition) -> RuleDefinition:
-        from evaluator.online.filters import compile_filter  # brings sqlglot, which a start need not wait for
-
-        compile_filter(rule.filter, rule.level)
-        slugs: list[str] = []
-        for name in rule.metrics:
-            metric = await self._metrics.get(name)
-            if rule.level not in metric.levels:
-                works_at = ", ".join(metric.levels)
-                raise LevelMismatch(f"metric {metric.name!r} works at {works_at}, the rule at {rule.level}")
-            slugs.append(metric.name)
-        return replace(rule, metrics=tuple(slugs))
 
     async def _document(self, name: str) -> Document:
         try:

@@ -121,6 +121,7 @@ _OF_LEDGER = {
     "cancelled": Decision.DISABLED,
     "poisoned": Decision.FAILED,
     "started": Decision.RUNNING,
+    "waiting": Decision.WAITING,
 }
 
 
@@ -146,11 +147,14 @@ def _from_ledger(entry: LedgerEntry, alive: bool, newest: Evaluation | None, *, 
     decision = _OF_LEDGER[entry.decision]
     if entry.decision == "started" and not alive and not enabled:
         decision, reason = Decision.DISABLED, "its worker died, and the rule is disabled"
+    elif entry.decision == "waiting" and not enabled:
+        decision, reason = Decision.DISABLED, f"the rule is disabled; it was {entry.reason}"
     return Explanation(
         metric=entry.metric,
         decision=decision,
         reason=reason,
         evaluation_id=evaluation_id,
         decided=newest.evaluated if newest else None,
+        next_attempt=datetime.fromtimestamp(entry.next_attempt_ms / 1000, UTC) if entry.next_attempt_ms else None,
         attempts=entry.attempt,
     )

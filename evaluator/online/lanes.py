@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter, deque
 from dataclasses import replace
 
 from evaluator.errors import EvaluatorError
@@ -14,9 +15,8 @@ from evaluator.online.work import (
     ListsRules,
     Pace,
     ScoresRecords,
-    decision_and_reason,
+    concluded,
     entries,
-    entry,
 )
 from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Unavailable
@@ -24,6 +24,9 @@ from storage.model import Purpose
 from storage.ports import Decision, Queue
 
 log = logging.getLogger(__name__)
+
+WAITING_PER_LANE = 4
+"""Chunks of a rule that wait, for each lane, before it takes no further page of targets."""
 
 
 class Enabled:
@@ -48,31 +51,72 @@ class Enabled:
 
 
 class Lanes:
-    """Scores chunks, several at a time.  `owner` signs the ledger."""
+    """Scores chunks, several at a time: every rule in lanes of its own, so that one which hangs delays no other.
+
+    A rule that is alone has all lanes of the pace; of several, each has its share, whatever the others hold.  `run`
+    must be running; `owner` signs the ledger.
+
+    Attributes:
+        room: Set when a rule that had no room has some again; whoever waits for it clears it.
+    """
 
     def __init__(self, *, scoring: ScoresRecords, queue: Queue, enabled: Enabled, owner: str, pace: Pace) -> None:
+        self.room = asyncio.Event()
         self._scoring = scoring
         self._queue = queue
         self._enabled = enabled
         self._owner = owner
-        self._due: asyncio.Queue[Chunk] = asyncio.Queue(maxsize=pace.lanes * 4)
+        self._lanes = pace.lanes
+        self._due: dict[str, deque[Chunk]] = {}
+        self._busy: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def put(self, chunk: Chunk) -> None:
-        """Hand over a chunk that is `started`; waits while the lanes are busy."""
-        await self._due.put(chunk)
+    def has_room(self, rule: str) -> bool:
+        """Whether a rule may hand over more; one that is slow finds its targets again later."""
+        return len(self._due.get(rule, ())) < self._lanes * WAITING_PER_LANE
+
+    def put(self, chunk: Chunk) -> None:
+        """Hand over a chunk that is `started`."""
+        self._due.setdefault(chunk.rule.name, deque()).append(chunk)
+        self._idle.clear()
+        self._changed.set()
 
     async def join(self) -> None:
         """Wait until everything that was handed over is done."""
-        await self._due.join()
+        await self._idle.wait()
 
     async def run(self) -> None:
-        """One lane, until cancelled."""
-        while True:
-            chunk = await self._due.get()
-            try:
-                await self._score(chunk)
-            finally:
-                self._due.task_done()
+        """Score until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                for rule, due in list(self._due.items()):
+                    while due and self._busy[rule] < self._share():
+                        self._busy[rule] += 1
+                        group.create_task(self._lane(due.popleft()))
+                    if not due:
+                        del self._due[rule]
+
+    def _share(self) -> int:
+        active = len(self._due.keys() | {rule for rule, lanes in self._busy.items() if lanes})
+        return max(1, self._lanes // active)
+
+    async def _lane(self, chunk: Chunk) -> None:
+        rule = chunk.rule.name
+        try:
+            await self._score(chunk)
+        finally:
+            self._busy[rule] -= 1
+            if not self._busy[rule]:
+                del self._busy[rule]
+            self._changed.set()
+            if self.has_room(rule):
+                self.room.set()
+            if not self._due and not self._busy:
+                self._idle.set()
 
     async def _score(self, chunk: Chunk) -> None:
         """Score a chunk to the end: trouble of the store is waited out, since nobody else will do this work."""
@@ -124,6 +168,6 @@ class Lanes:
                 raise conclusion
         pairs = [(record, metric) for record in chunk.records for metric in chunk.metrics]
         return [
-            entry(chunk, record, metric, *decision_and_reason(conclusion), worker=self._owner)
+            concluded(chunk, record, metric, conclusion, worker=self._owner)
             for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
         ]

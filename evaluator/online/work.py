@@ -8,7 +8,7 @@ from typing import Protocol
 
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.rules import RuleDefinition
-from evaluator.scoring.request import EvaluationRequest
+from evaluator.scoring.request import EvaluationRequest, Pending
 from storage.errors import StorageError
 from storage.model import Abstention, Evaluation, Failure, Level, Score, Status
 from storage.ports import Candidates, Decision, LedgerDecision, TargetRecord
@@ -26,8 +26,8 @@ class ScoresRecords(Protocol):
 
     async def score(
         self, records: Sequence[TargetRecord], request: EvaluationRequest
-    ) -> list[Evaluation | StorageError]:
-        """One conclusion per (record, metric), records first."""
+    ) -> Sequence[Evaluation | Pending | StorageError]:
+        """One conclusion per (record, metric), records first; `Pending` where a result of others is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Pace:
     lanes: int = 16
     chunk_targets: int = 16
     cursor_seconds: float = 5.0
+    waiting_seconds: float = 5.0
     drain_seconds: float = 10.0
 
 
@@ -84,7 +85,14 @@ def entries(chunk: Chunk, decision: LedgerDecision, reason: str = "", *, worker:
 
 
 def entry(
-    chunk: Chunk, record: TargetRecord, metric: str, decision: LedgerDecision, reason: str = "", *, worker: str
+    chunk: Chunk,
+    record: TargetRecord,
+    metric: str,
+    decision: LedgerDecision,
+    reason: str = "",
+    *,
+    worker: str,
+    next_attempt_ms: int = 0,
 ) -> Decision:
     """A decision about one target and metric of a chunk."""
     return Decision(
@@ -97,7 +105,18 @@ def entry(
         reason=reason,
         attempt=chunk.attempt,
         worker=worker,
+        next_attempt_ms=next_attempt_ms,
     )
+
+
+def concluded(
+    chunk: Chunk, record: TargetRecord, metric: str, conclusion: Evaluation | Pending | StorageError, *, worker: str
+) -> Decision:
+    """What the ledger says of one target and metric of a chunk that were scored."""
+    if isinstance(conclusion, Pending):
+        next_ms = int(conclusion.until.timestamp() * 1000) + 1 if conclusion.until else 0
+        return entry(chunk, record, metric, "waiting", conclusion.reason, worker=worker, next_attempt_ms=next_ms)
+    return entry(chunk, record, metric, *decision_and_reason(conclusion), worker=worker)
 
 
 def decision_and_reason(conclusion: Evaluation | StorageError) -> tuple[LedgerDecision, str]:

@@ -20,6 +20,7 @@ from evaluator.errors import EvaluatorError
 from evaluator.online.lanes import Enabled, Lanes
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules import RuleDefinition
+from evaluator.online.waking import Waking
 from evaluator.online.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
 from evaluator.scoring.plan import KnowsMetrics
 from storage.errors import StorageError, Unavailable
@@ -75,6 +76,8 @@ class OnlineWorker:
         self._places: dict[str, _Place] = {}
         self._enabled = Enabled(rules, seconds=self._pace.poll_seconds)
         self._lanes = Lanes(scoring=scoring, queue=queue, enabled=self._enabled, owner=leases.owner, pace=self._pace)
+        self._waking = Waking(metrics=metrics, queue=queue, waiting_seconds=self._pace.waiting_seconds)
+        self._behind = False
         self._shards = 0
         self._took_over_at = 0.0
         self._stop = asyncio.Event()
@@ -90,14 +93,13 @@ class OnlineWorker:
         self._stop = stop
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
-                lanes = [group.create_task(self._lanes.run()) for _ in range(self._pace.lanes)]
+                lanes = group.create_task(self._lanes.run())
                 polling = group.create_task(self._poll_forever())
                 await stop.wait()
                 deadline.reschedule(loop.time() + self._pace.drain_seconds)
                 await polling  # ends by itself: cancelled between `started` and the lanes, it would leave work behind
                 await self._lanes.join()
-                for lane in lanes:
-                    lane.cancel()
+                lanes.cancel()
         except TimeoutError:
             log.warning("drain_timed_out", extra={"drain_seconds": self._pace.drain_seconds})
 
@@ -113,7 +115,7 @@ class OnlineWorker:
                 log.error("poll_failed", extra={"reason": str(error)})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll_seconds):
-                    await self._stop.wait()
+                    await (self._lanes.room if self._behind else self._stop).wait()
 
     async def poll(self) -> None:
         """One round over all rules."""
@@ -129,13 +131,24 @@ class OnlineWorker:
         if due and await self._take_over(rules):
             self._took_over_at = time.monotonic()
         self._shards = len(shards)
+        self._behind = False
+        self._lanes.room.clear()
+        await self._wake(rules)
         until_ms = await self._queue.safe_until_ms()
         for rule in rules.values():
             await self._place(rule, until_ms)
         # Rules that stand at the same place share one look at what became complete; a new rule catches up by itself.
         for cursor_ms in sorted({place.cursor_ms for place in self._places.values()}):
             group = [rule for rule in rules.values() if self._places[rule.name].cursor_ms == cursor_ms]
-            await self._advance(group, cursor_ms, until_ms, shards)
+            if ready := [rule for rule in group if self._has_room(rule.name)]:
+                await self._advance(ready, cursor_ms, until_ms, shards)
+
+    def _has_room(self, rule: str) -> bool:
+        """Whether a rule may take more: one that is slow stays where it is, and the others go on."""
+        if not self._lanes.has_room(rule):
+            self._behind = True
+            return False
+        return True
 
     async def _place(self, rule: RuleDefinition, until_ms: int) -> None:
         enabled_ms = int(rule.enable_time.timestamp() * 1000) if rule.enable_time else until_ms
@@ -161,7 +174,9 @@ class OnlineWorker:
             )
             for rule in rules:
                 try:
-                    if page and rule.name not in failed and not await self._select(rule, page):
+                    if not page or rule.name in failed:
+                        continue
+                    if not self._has_room(rule.name) or not await self._select(rule, page):
                         failed.add(rule.name)
                 except (EvaluatorError, StorageError) as error:  # this rule stays where it is; the others go on
                     log.error("rule_failed", extra={"rule": rule.name, "reason": str(error)})
@@ -170,6 +185,8 @@ class OnlineWorker:
             if len(page) < self._pace.page_traces:
                 break
             since_ms, after_id = page[-1].ready_ms, page[-1].record.ref.trace_id
+            for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
+                place.cursor_ms = max(place.cursor_ms, since_ms - 1)  # others of this millisecond are still to come
         for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
             place.cursor_ms, place.looked = until_ms, True
             place.moved = place.moved or found
@@ -215,7 +232,23 @@ class OnlineWorker:
             except Unavailable as error:  # perhaps it was stored all the same, and would then hold this work for ever
                 log.warning("start_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
                 await asyncio.sleep(self._pace.poll_seconds)
-        await self._lanes.put(chunk)  # waits while the lanes are busy: the poll takes no more than can be done
+        self._lanes.put(chunk)
+
+    async def _wake(self, rules: Mapping[str, RuleDefinition]) -> None:
+        """Composites whose required results came, or are late."""
+        woken = await self._waking.woken(rules, limit=self._pace.page_traces)
+        located = await self._telemetry.locate([each.target for each in woken]) if woken else {}
+        due: dict[tuple[str, str, int], list[TargetRecord]] = {}
+        for each in woken:
+            record = located.get(each.target)
+            if (
+                record is not None and record.watermark_ms == each.watermark_ms
+            ):  # the poll finds a newer revision itself
+                due.setdefault((each.rule, each.metric, each.attempt), []).append(record)
+        for (name, metric, attempt), records in due.items():
+            for part in self._parts(records):
+                await self._start(Chunk(rule=rules[name], metrics=(metric,), records=part, attempt=attempt))
+        self._waking.settle()
 
     async def _take_over(self, rules: Mapping[str, RuleDefinition]) -> bool:
         """Work that a dead worker started: again, unless its rule is gone or it killed workers too often.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,17 +16,20 @@ from evaluator.scoring.request import Answer, EvaluationRequest, InlineTarget, M
 from evaluator.server import convert_targets
 from evaluator.server.enums import (
     DECISION_TO_PROTO,
+    KIND_FROM_PROTO,
     KIND_TO_PROTO,
     LEVEL_FROM_PROTO,
     OUTPUT_TYPE_TO_PROTO,
+    PURPOSE_FROM_PROTO,
     PURPOSE_TO_PROTO,
     STATUS_FROM_PROTO,
     STATUS_TO_PROTO,
 )
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
+from evaluator.v1 import vocabulary_pb2
 from storage.model import NO_ID, Abstention, Evaluation, Failure, Purpose, Score, Usage
-from storage.ports import ResultFilter
+from storage.ports import OpenEvaluation, ResultFilter
 
 E = TypeVar("E")
 
@@ -35,6 +39,8 @@ MAX_NAMED = 1000
 MAX_WAIT_SECONDS = 3600.0
 DEADLINE_MARGIN_SECONDS = 0.5
 """Kept of a call's deadline, so that the answer arrives before it."""
+RUN_LEDGER = "run:"
+"""Before a run's id, where the ledger has the name of a rule."""
 HINT_SPREAD_NS = 600 * 10**9
 
 
@@ -77,25 +83,39 @@ def evaluation_request(message: pb.EvaluateRequest, *, remaining_seconds: float 
         raise InvalidRequest("targets", "name at least one")
     if not message.metrics:
         raise InvalidRequest("metrics", "name at least one")
-    for number, metric in enumerate(message.metrics):
-        if not metric.name:
-            raise InvalidRequest(f"metrics[{number}].name", "is required")
-        if metric.version < 0:
-            raise InvalidRequest(f"metrics[{number}].version", f"must not be negative, got {metric.version}")
     return EvaluationRequest(
         targets=tuple(
             convert_targets.target(target, f"targets[{number}]") for number, target in enumerate(message.targets)
         ),
-        metrics=tuple(MetricRef(name=metric.name, version=metric.version or None) for metric in message.metrics),
+        metrics=metric_refs(message.metrics),
         origin=request_id(message.request_id) or str(uuid.uuid4()),
-        wait_seconds=_wait_seconds(message, remaining_seconds),
+        wait_seconds=wait_seconds(message, remaining_seconds),
         reuse=message.reuse,
         deduplicate=bool(message.request_id),
-        time_hint_ns=_time_hint_ns(message.targets),
+        time_hint_ns=time_hint_ns(message.targets),
     )
 
 
-def _wait_seconds(message: pb.EvaluateRequest, remaining_seconds: float | None) -> float:
+def metric_refs(messages: Sequence[vocabulary_pb2.MetricRef]) -> tuple[MetricRef, ...]:
+    """Metrics by name.
+
+    Raises:
+        InvalidRequest: A name is missing, or a version negative.
+    """
+    for number, metric in enumerate(messages):
+        if not metric.name:
+            raise InvalidRequest(f"metrics[{number}].name", "is required")
+        if metric.version < 0:
+            raise InvalidRequest(f"metrics[{number}].version", f"must not be negative, got {metric.version}")
+    return tuple(MetricRef(name=metric.name, version=metric.version or None) for metric in messages)
+
+
+def wait_seconds(message: pb.EvaluateRequest, remaining_seconds: float | None) -> float:
+    """How long to wait for results: as asked, and less than what is left of the call's deadline.
+
+    Raises:
+        InvalidRequest: It is out of range.
+    """
     asked = DEFAULT_WAIT_SECONDS
     if message.HasField("wait"):
         asked = message.wait.seconds + message.wait.nanos / 1e9
@@ -106,14 +126,15 @@ def _wait_seconds(message: pb.EvaluateRequest, remaining_seconds: float | None) 
     return min(asked, max(0.0, remaining_seconds - DEADLINE_MARGIN_SECONDS))
 
 
-def _time_hint_ns(targets: Sequence[pb.Target]) -> int | None:
+def time_hint_ns(targets: Sequence[pb.Target], field: str = "") -> int | None:
+    """Roughly when all of the stored targets started; None where not every one says so, or they lie apart."""
     hints: list[int] = []
     for number, target in enumerate(targets):
         if target.WhichOneof("target") == "inline":
             continue
         if not target.HasField("approximate_start_time"):
             return None
-        _time(f"targets[{number}].approximate_start_time", target.approximate_start_time)
+        _time(f"{field or f'targets[{number}]'}.approximate_start_time", target.approximate_start_time)
         hints.append(target.approximate_start_time.ToNanoseconds())
     return min(hints) if hints and max(hints) - min(hints) <= HINT_SPREAD_NS else None
 
@@ -124,7 +145,7 @@ def result_filter(message: pb.ResultFilter) -> ResultFilter:
     Raises:
         InvalidRequest: A field is malformed, or names too much.
     """
-    for field, items in (("targets", message.targets), ("metrics", message.metrics)):
+    for field, items in (("targets", message.targets), ("metrics", message.metrics), ("labels", message.labels)):
         if len(items) > MAX_NAMED:
             raise InvalidRequest(f"filter.{field}", f"may name {MAX_NAMED}, got {len(items)}; ask in parts")
     return ResultFilter(
@@ -139,7 +160,18 @@ def result_filter(message: pb.ResultFilter) -> ResultFilter:
         since=_time("filter.start_time", message.start_time) if message.HasField("start_time") else None,
         until=_time("filter.end_time", message.end_time) if message.HasField("end_time") else None,
         include_superseded=message.include_superseded,
+        purposes=_members("filter.purposes", PURPOSE_FROM_PROTO, message.purposes),
+        kinds=_members("filter.kinds", KIND_FROM_PROTO, message.kinds),
+        labels=tuple(message.labels),
+        minimum=_number("filter.minimum_value", message.minimum_value) if message.HasField("minimum_value") else None,
+        maximum=_number("filter.maximum_value", message.maximum_value) if message.HasField("maximum_value") else None,
     )
+
+
+def _number(field: str, number: float) -> float:
+    if math.isnan(number):
+        raise InvalidRequest(field, "must be a number")
+    return number
 
 
 def _members(field: str, known: Mapping[int, E], numbers: Iterable[int]) -> tuple[E, ...]:
@@ -180,9 +212,29 @@ def result_to_proto(answer: Answer) -> pb.Result:
         status=STATUS_TO_PROTO[answer.status],
     )
     if isinstance(answer, Pending):
+        result.explanation = answer.reason
         result.purpose = PURPOSE_TO_PROTO[Purpose.ONDEMAND]
     else:
         _conclude(result, answer)
+    return result
+
+
+def open_to_proto(unfinished: OpenEvaluation) -> pb.Result:
+    """What a rule or a run has not finished: no result yet, so no id and no version."""
+    of_run = unfinished.rule.startswith(RUN_LEDGER)
+    result = pb.Result(
+        target=convert_targets.target_ref_to_proto(unfinished.target),
+        metric=unfinished.metric,
+        status=STATUS_TO_PROTO[unfinished.status],
+        explanation=unfinished.reason,
+        rule="" if of_run else unfinished.rule,
+        rule_version=unfinished.rule_version,
+        run_id=unfinished.rule.removeprefix(RUN_LEDGER) if of_run else "",
+        attempt=unfinished.attempt,
+        purpose=PURPOSE_TO_PROTO[Purpose.BACKFILL if of_run else Purpose.ONLINE],
+    )
+    if unfinished.watermark_ms:
+        result.watermark_time.FromMilliseconds(unfinished.watermark_ms)
     return result
 
 
@@ -195,7 +247,12 @@ def _conclude(result: pb.Result, evaluation: Evaluation) -> None:
     result.rule_version = evaluation.rule_version
     result.judge_model = evaluation.judge_model
     result.attempt = evaluation.attempt
-    result.usage.CopyFrom(_usage_to_proto(evaluation.usage))
+    result.run_id = evaluation.run
+    result.trial = evaluation.trial
+    result.judge_trace_id = evaluation.judge_trace_id
+    result.metadata.update(evaluation.metadata)
+    result.inputs_digest = evaluation.inputs_digest.hex()
+    result.usage.CopyFrom(usage_to_proto(evaluation.usage))
     result.evaluate_time.FromDatetime(evaluation.evaluated)
     if evaluation.watermark_ms:
         result.watermark_time.FromMilliseconds(evaluation.watermark_ms)
@@ -217,7 +274,8 @@ def _conclude(result: pb.Result, evaluation: Evaluation) -> None:
             )
 
 
-def _usage_to_proto(usage: Usage) -> pb.Usage:
+def usage_to_proto(usage: Usage) -> pb.Usage:
+    """What something cost."""
     latency = Duration()
     latency.FromMilliseconds(usage.latency_ms)
     return pb.Usage(

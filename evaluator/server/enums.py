@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from evaluator.metrics.definition import Statistic, TooLong, Vote
 from evaluator.online.explanation import Decision
 from evaluator.v1 import evaluator_pb2 as results
 from evaluator.v1 import metrics_pb2 as metrics
@@ -40,3 +41,27 @@ DECISION_TO_PROTO: Mapping[Decision, results.Decision] = {
     decision: cast(results.Decision, results.Decision.Value(f"DECISION_{decision.upper()}")) for decision in Decision
 }
 DECISION_FROM_PROTO: Mapping[int, Decision] = {number: decision for decision, number in DECISION_TO_PROTO.items()}
+
+VOTE_TO_PROTO: Mapping[Vote, metrics.Vote] = {
+    vote: cast(metrics.Vote, metrics.Vote.Value(f"VOTE_{vote.upper()}")) for vote in Vote
+}
+VOTE_FROM_PROTO: Mapping[int, Vote] = {number: vote for vote, number in VOTE_TO_PROTO.items()}
+
+TOO_LONG_TO_PROTO: Mapping[TooLong, metrics.TooLong] = {
+    what: cast(metrics.TooLong, metrics.TooLong.Value(f"TOO_LONG_{what.upper()}")) for what in TooLong
+}
+TOO_LONG_FROM_PROTO: Mapping[int, TooLong] = {number: what for what, number in TOO_LONG_TO_PROTO.items()}
+
+STATISTIC_TO_PROTO: Mapping[Statistic, metrics.Statistic] = {
+    statistic: cast(metrics.Statistic, metrics.Statistic.Value(f"STATISTIC_{statistic.upper()}"))
+    for statistic in Statistic
+}
+STATISTIC_FROM_PROTO: Mapping[int, Statistic] = {number: kind for kind, number in STATISTIC_TO_PROTO.items()}
+
+DIRECTION_TO_PROTO: Mapping[bool | None, metrics.Direction] = {
+    True: metrics.DIRECTION_HIGHER,
+    False: metrics.DIRECTION_LOWER,
+    None: metrics.DIRECTION_NEITHER,
+}
+"""By `higher_is_better`."""
+DIRECTION_FROM_PROTO: Mapping[int, bool | None] = {number: better for better, number in DIRECTION_TO_PROTO.items()}

@@ -31,6 +31,9 @@ MAX_TEXT_BYTES = 1000
 """Of a message that echoes user input: status and details are headers, of which a client takes 8 KiB by default."""
 
 
+MAX_DETAILS_BYTES = 4000
+
+
 class InvalidRequest(ValueError):
     """A field of a request is not acceptable.  `field` is its path, `targets[3].span.trace_id` for example."""
 
@@ -68,10 +71,12 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     ServerStopping: Meaning(code=StatusCode.UNAVAILABLE, reason="SERVER_STOPPING", retry_seconds=1.0),
     evaluator_errors.EvaluatorError: Meaning(code=StatusCode.INTERNAL, reason="INTERNAL"),
     evaluator_errors.InvalidDefinition: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_DEFINITION"),
+    evaluator_errors.InvalidDefinitions: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_DEFINITIONS"),
     evaluator_errors.InvalidFilter: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_FILTER"),
     evaluator_errors.MetricNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="METRIC_NOT_FOUND"),
     evaluator_errors.RuleNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RULE_NOT_FOUND"),
     evaluator_errors.TargetNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="TARGET_NOT_FOUND"),
+    evaluator_errors.RunNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RUN_NOT_FOUND"),
     evaluator_errors.LevelMismatch: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="LEVEL_MISMATCH"),
     evaluator_errors.RequiredMetricMissing: Meaning(
         code=StatusCode.FAILED_PRECONDITION, reason="REQUIRED_METRIC_MISSING"
@@ -106,12 +111,25 @@ def to_status(error: BaseException) -> Status:
     if isinstance(error, (InvalidRequest, evaluator_errors.InvalidDefinition)):
         violation = BadRequest.FieldViolation(field=_clip(error.field), description=_described(error))
         _add(status, BadRequest(field_violations=[violation]))
+    if isinstance(error, evaluator_errors.InvalidDefinitions):
+        _add(status, _bad_request(error))
     if meaning.retry_seconds is not None:
         seconds = error.retry_seconds if isinstance(error, storage_errors.Unavailable) else meaning.retry_seconds
         retry = RetryInfo()
         retry.retry_delay.FromMilliseconds(round(max(seconds, meaning.retry_seconds) * 1000))
         _add(status, retry)
     return status
+
+
+def _bad_request(error: evaluator_errors.InvalidDefinitions) -> BadRequest:
+    """As many of the violations as a trailer holds."""
+    bad = BadRequest()
+    for each in error.violations:
+        bad.field_violations.add(field=_clip(each.field), description=_clip(each.message))
+        if bad.ByteSize() > MAX_DETAILS_BYTES:
+            del bad.field_violations[-1]
+            break
+    return bad
 
 
 def _internal(error: BaseException) -> Status:
@@ -202,6 +220,6 @@ _KINDS: Mapping[tuple[bool, bool], tuple[str, Callable[[Any], Any]]] = {
     (False, False): ("unary_unary", _single),
     (False, True): ("unary_stream", _streaming),
     (True, False): ("stream_unary", _single),
-    (True, True): ("stream_stream", _streaming),
+    (True, True): ("stream_stream", _single),  # it writes its answers itself
 }
 """By whether request and response are streams: where gRPC keeps the behaviour of a method, and how it is wrapped."""

@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from evaluator.online.explanation import Explaining
+from evaluator.runs.catalogue import RunCatalogue
+from evaluator.scoring.plan import KnowsMetrics
 from evaluator.scoring.request import InlineTarget, Scoring
 from evaluator.server import convert, convert_targets, pages
 from evaluator.server.errors import InvalidRequest, ResultNotFound, ServerStopping
+from evaluator.server.listing import Listing
 from evaluator.server.ports import Computing
+from evaluator.server.runs import RunCalls
+from evaluator.server.stream import EvaluateStream
 from evaluator.v1 import evaluator_pb2 as pb
 from evaluator.v1 import evaluator_pb2_grpc
 from storage.errors import NotFound
@@ -35,6 +40,8 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         computing: Computing,
         results: Results,
         explaining: Explaining,
+        runs: RunCatalogue,
+        metrics: KnowsMetrics,
         stopping: asyncio.Event,
         poll_seconds: float = POLL_SECONDS,
         idle_polls: int = IDLE_POLLS,
@@ -43,6 +50,8 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         self._computing = computing
         self._results = results
         self._explaining = explaining
+        self._listing = Listing(results=results, computing=computing, metrics=metrics)
+        self._runs = RunCalls(runs=runs, stopping=stopping)
         self._stopping = stopping
         self._poll_seconds = poll_seconds
         self._idle_polls = idle_polls
@@ -58,16 +67,11 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
             raise InvalidRequest("targets", str(error)) from error
         return pb.EvaluateResponse(results=convert.results_to_proto(asked, answers))
 
+    async def EvaluateStream(self, requests: AsyncIterator[pb.EvaluateStreamRequest], context: Any) -> None:
+        await EvaluateStream(scoring=self._scoring, stopping=self._stopping, context=context).serve(requests)
+
     async def ListResults(self, request: pb.ListResultsRequest, context: Any) -> pb.ListResultsResponse:
-        limit, query = pages.page_size(request.page_size), pages.query_of(request)
-        before = pages.result_cursor(query, request.page_token) if request.page_token else None
-        where = convert.result_filter(request.filter)
-        found = await self._results.newest(where, before=before, limit=limit + 1)
-        page = found[:limit]
-        return pb.ListResultsResponse(
-            results=[convert.result_to_proto(evaluation) for evaluation in page],
-            next_page_token=pages.result_token(query, _cursor_of(page[-1])) if len(found) > limit else "",
-        )
+        return await self._listing.page(request)
 
     async def GetResult(self, request: pb.GetResultRequest, context: Any) -> pb.Result:
         evaluation_id = convert.result_id(request.result_id)
@@ -104,6 +108,22 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
             if len(found) < WATCH_BATCH:
                 await self._pause()
         raise ServerStopping("the server is stopping: call again with the last cursor")
+
+    async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.Run:
+        return await self._runs.create(request)
+
+    async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.Run:
+        return await self._runs.get(request)
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
+        return await self._runs.list(request)
+
+    async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.Run:
+        return await self._runs.cancel(request)
+
+    async def WatchRun(self, request: pb.WatchRunRequest, context: Any) -> AsyncIterator[pb.WatchRunResponse]:
+        async for message in self._runs.watch(request):
+            yield message
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         if not request.rule:

@@ -86,7 +86,7 @@ def result_cursor(query: bytes, token: str, *, field: str = "page_token") -> Res
     """
     match from_token(query, token, field=field):
         case [int(inserted_us), str(evaluation_id), int(attempt)]:
-            return ResultCursor(inserted_us=inserted_us, evaluation_id=_uuid(evaluation_id, field), attempt=attempt)
+            return ResultCursor(inserted_us=inserted_us, evaluation_id=uuid_of(evaluation_id, field), attempt=attempt)
         case _:
             raise InvalidPageToken(field, "was not made by this service")
 
@@ -121,7 +121,12 @@ def version_below(query: bytes, token: str) -> int | None:
             raise InvalidPageToken("page_token", "was not made by this service")
 
 
-def _uuid(text: str, field: str) -> uuid.UUID:
+def uuid_of(text: str, field: str = "page_token") -> uuid.UUID:
+    """An id in a token.
+
+    Raises:
+        InvalidPageToken: It is none.
+    """
     try:
         return uuid.UUID(text)
     except ValueError:

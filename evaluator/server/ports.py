@@ -16,3 +16,6 @@ class Computing(Protocol):
 
         A result is stored before it stops being pending: who asks here first and then the store misses none.
         """
+
+    def in_progress(self) -> list[Pending]:
+        """What calls have asked for and is not final, queued or computing."""

@@ -14,15 +14,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from evaluator.metrics.registry import Metrics
+from evaluator.online.apply import Definitions
 from evaluator.online.catalogue import Rules
 from evaluator.online.explanation import Explaining
+from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.request import Scoring
+from evaluator.server.definitions import DefinitionsServicer
 from evaluator.server.errors import ErrorTable
 from evaluator.server.evaluator import EvaluatorServicer
 from evaluator.server.metrics import MetricsServicer
 from evaluator.server.ports import Computing
 from evaluator.server.rules import RulesServicer
-from evaluator.v1 import evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1.definitions_pb2_grpc import add_DefinitionsServicer_to_server
 from evaluator.v1.evaluator_pb2_grpc import add_EvaluatorServicer_to_server
 from evaluator.v1.metrics_pb2_grpc import add_MetricsServicer_to_server
 from evaluator.v1.rules_pb2_grpc import add_RulesServicer_to_server
@@ -35,6 +39,7 @@ SERVICES = tuple(
         (evaluator_pb2.DESCRIPTOR, "Evaluator"),
         (metrics_pb2.DESCRIPTOR, "Metrics"),
         (rules_pb2.DESCRIPTOR, "Rules"),
+        (definitions_pb2.DESCRIPTOR, "Definitions"),
     )
 )
 _OPTIONS = (
@@ -58,6 +63,7 @@ class Parts:
     explaining: Explaining
     metrics: Metrics
     rules: Rules
+    runs: RunCatalogue
 
 
 @asynccontextmanager
@@ -90,11 +96,16 @@ def _add_services(server: grpc.aio.Server, parts: Parts, stopping: asyncio.Event
         computing=parts.computing,
         results=parts.results,
         explaining=parts.explaining,
+        runs=parts.runs,
+        metrics=parts.metrics,
         stopping=stopping,
     )
     add_EvaluatorServicer_to_server(evaluator, server)  # type: ignore[no-untyped-call]  # generated
-    add_MetricsServicer_to_server(MetricsServicer(parts.metrics), server)  # type: ignore[no-untyped-call]
+    metrics = MetricsServicer(parts.metrics, parts.scoring)
+    add_MetricsServicer_to_server(metrics, server)  # type: ignore[no-untyped-call]
     add_RulesServicer_to_server(RulesServicer(parts.rules), server)  # type: ignore[no-untyped-call]
+    definitions = DefinitionsServicer(Definitions(parts.metrics, parts.rules))
+    add_DefinitionsServicer_to_server(definitions, server)  # type: ignore[no-untyped-call]
 
 
 async def _add_health_and_reflection(server: grpc.aio.Server) -> Any:

@@ -22,65 +22,110 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from evaluator.v1 import metrics_pb2 as evaluator_dot_v1_dot_metrics__pb2
+from evaluator.v1 import vocabulary_pb2 as evaluator_dot_v1_dot_vocabulary__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from opentelemetry.proto.trace.v1 import trace_pb2 as opentelemetry_dot_proto_dot_trace_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65valuator/v1/evaluator.proto\x12\x0c\x65valuator.v1\x1a\x1a\x65valuator/v1/metrics.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(opentelemetry/proto/trace/v1/trace.proto\",\n\x07SpanRef\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x0f\n\x07span_id\x18\x02 \x01(\t\"\x1c\n\x08TraceRef\x12\x10\n\x08trace_id\x18\x01 \x01(\t\" \n\nSessionRef\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x8f\x01\n\tTargetRef\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x02 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12+\n\x07session\x18\x03 \x01(\x0b\x32\x18.evaluator.v1.SessionRefH\x00\x42\x05\n\x03ref\"\xf9\x01\n\x06Target\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x02 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12+\n\x07session\x18\x03 \x01(\x0b\x32\x18.evaluator.v1.SessionRefH\x00\x12,\n\x06inline\x18\x04 \x01(\x0b\x32\x1a.evaluator.v1.InlineTargetH\x00\x12:\n\x16\x61pproximate_start_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06target\"\xbc\x01\n\x0cInlineTarget\x12\x43\n\x0eresource_spans\x18\x01 \x03(\x0b\x32+.opentelemetry.proto.trace.v1.ResourceSpans\x12%\n\x04span\x18\x02 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x03 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12\r\n\x05store\x18\x04 \x01(\x08\x42\x08\n\x06scored\"\xae\x01\n\x0f\x45valuateRequest\x12%\n\x07targets\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Target\x12(\n\x07metrics\x18\x02 \x03(\x0b\x32\x17.evaluator.v1.MetricRef\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"9\n\x10\x45valuateResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Result\"\xc4\x05\n\x06Result\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12\'\n\x06target\x18\x02 \x01(\x0b\x32\x17.evaluator.v1.TargetRef\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\x16\n\x0emetric_version\x18\x04 \x01(\x05\x12\x15\n\rmetric_digest\x18\x05 \x01(\t\x12&\n\x04kind\x18\x06 \x01(\x0e\x32\x18.evaluator.v1.MetricKind\x12-\n\x0boutput_type\x18\x07 \x01(\x0e\x32\x18.evaluator.v1.OutputType\x12*\n\x06status\x18\x08 \x01(\x0e\x32\x1a.evaluator.v1.ResultStatus\x12\x12\n\x05value\x18\t \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05label\x18\n \x01(\t\x12\x0e\n\x06labels\x18\x0b \x03(\t\x12\x0c\n\x04text\x18\x0c \x01(\t\x12\x13\n\x0b\x65xplanation\x18\r \x01(\t\x12(\n\x05\x65rror\x18\x0e \x01(\x0b\x32\x19.evaluator.v1.ResultError\x12\x0c\n\x04rule\x18\x0f \x01(\t\x12\x14\n\x0crule_version\x18\x10 \x01(\x05\x12\x13\n\x0bjudge_model\x18\x11 \x01(\t\x12\"\n\x05usage\x18\x12 \x01(\x0b\x32\x13.evaluator.v1.Usage\x12\x32\n\x0ewatermark_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\revaluate_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0binsert_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x16 \x01(\x05\x12&\n\x07purpose\x18\x17 \x01(\x0e\x32\x15.evaluator.v1.PurposeB\x08\n\x06_valueJ\x04\x08\x18\x10 \"?\n\x0bResultError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\x96\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x15\n\x08\x63ost_usd\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12*\n\x07latency\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x42\x0b\n\t_cost_usd\"\xb1\x02\n\x0cResultFilter\x12(\n\x07targets\x18\x01 \x03(\x0b\x32\x17.evaluator.v1.TargetRef\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12#\n\x06levels\x18\x03 \x03(\x0e\x32\x13.evaluator.v1.Level\x12,\n\x08statuses\x18\x04 \x03(\x0e\x32\x1a.evaluator.v1.ResultStatus\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x0b\n\x03run\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12include_superseded\x18\t \x01(\x08\"g\n\x12ListResultsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.evaluator.v1.ResultFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x13ListResultsResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Result\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x10GetResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\"Q\n\x13WatchResultsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.evaluator.v1.ResultFilter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"L\n\x14WatchResultsResponse\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Result\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xe4\x01\n\x0b\x45xplanation\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12(\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x16.evaluator.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tresult_id\x18\x04 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"G\n\x0e\x45xplainRequest\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x06target\x18\x02 \x01(\x0b\x32\x17.evaluator.v1.TargetRef\"B\n\x0f\x45xplainResponse\x12/\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x19.evaluator.v1.Explanation*\xf8\x01\n\x0cResultStatus\x12\x1d\n\x19RESULT_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14RESULT_STATUS_QUEUED\x10\x01\x12\x1b\n\x17RESULT_STATUS_COMPUTING\x10\x02\x12\x19\n\x15RESULT_STATUS_SUCCESS\x10\x03\x12\x18\n\x14RESULT_STATUS_FAILED\x10\x04\x12\x1e\n\x1aRESULT_STATUS_NOT_COMPUTED\x10\x05\x12 \n\x1cRESULT_STATUS_NOT_APPLICABLE\x10\x06\x12\x1b\n\x17RESULT_STATUS_RETRACTED\x10\x07*\xa8\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_ONLINE\x10\x01\x12\x14\n\x10PURPOSE_ONDEMAND\x10\x02\x12\x14\n\x10PURPOSE_BACKFILL\x10\x03\x12\x16\n\x12PURPOSE_EXPERIMENT\x10\x04\x12\x15\n\x11PURPOSE_ALIGNMENT\x10\x05\x12\x15\n\x11PURPOSE_RECOMPUTE\x10\x06*\x81\x02\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_SCORED\x10\x01\x12\x14\n\x10\x44\x45\x43ISION_WAITING\x10\x02\x12\x14\n\x10\x44\x45\x43ISION_RUNNING\x10\x03\x12\x18\n\x14\x44\x45\x43ISION_SAMPLED_OUT\x10\x04\x12\x19\n\x15\x44\x45\x43ISION_FILTERED_OUT\x10\x05\x12\x13\n\x0f\x44\x45\x43ISION_FAILED\x10\x06\x12\x1b\n\x17\x44\x45\x43ISION_NOT_APPLICABLE\x10\x07\x12\x15\n\x11\x44\x45\x43ISION_DISABLED\x10\x08\x12\x1c\n\x18\x44\x45\x43ISION_BEFORE_LOOKBACK\x10\t2\x8e\x03\n\tEvaluator\x12I\n\x08\x45valuate\x12\x1d.evaluator.v1.EvaluateRequest\x1a\x1e.evaluator.v1.EvaluateResponse\x12R\n\x0bListResults\x12 .evaluator.v1.ListResultsRequest\x1a!.evaluator.v1.ListResultsResponse\x12\x41\n\tGetResult\x12\x1e.evaluator.v1.GetResultRequest\x1a\x14.evaluator.v1.Result\x12W\n\x0cWatchResults\x12!.evaluator.v1.WatchResultsRequest\x1a\".evaluator.v1.WatchResultsResponse0\x01\x12\x46\n\x07\x45xplain\x12\x1c.evaluator.v1.ExplainRequest\x1a\x1d.evaluator.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65valuator/v1/evaluator.proto\x12\x0c\x65valuator.v1\x1a\x1d\x65valuator/v1/vocabulary.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a(opentelemetry/proto/trace/v1/trace.proto\",\n\x07SpanRef\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x0f\n\x07span_id\x18\x02 \x01(\t\"\x1c\n\x08TraceRef\x12\x10\n\x08trace_id\x18\x01 \x01(\t\" \n\nSessionRef\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x8f\x01\n\tTargetRef\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x02 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12+\n\x07session\x18\x03 \x01(\x0b\x32\x18.evaluator.v1.SessionRefH\x00\x42\x05\n\x03ref\"\xf9\x01\n\x06Target\x12%\n\x04span\x18\x01 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x02 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12+\n\x07session\x18\x03 \x01(\x0b\x32\x18.evaluator.v1.SessionRefH\x00\x12,\n\x06inline\x18\x04 \x01(\x0b\x32\x1a.evaluator.v1.InlineTargetH\x00\x12:\n\x16\x61pproximate_start_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06target\"\xbc\x01\n\x0cInlineTarget\x12\x43\n\x0eresource_spans\x18\x01 \x03(\x0b\x32+.opentelemetry.proto.trace.v1.ResourceSpans\x12%\n\x04span\x18\x02 \x01(\x0b\x32\x15.evaluator.v1.SpanRefH\x00\x12\'\n\x05trace\x18\x03 \x01(\x0b\x32\x16.evaluator.v1.TraceRefH\x00\x12\r\n\x05store\x18\x04 \x01(\x08\x42\x08\n\x06scored\"\xae\x01\n\x0f\x45valuateRequest\x12%\n\x07targets\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Target\x12(\n\x07metrics\x18\x02 \x03(\x0b\x32\x17.evaluator.v1.MetricRef\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"I\n\x10\x45valuateResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Result\x12\x0e\n\x06run_id\x18\x02 \x01(\t\"\x9d\x01\n\x15\x45valuateStreamRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12$\n\x06target\x18\x02 \x01(\x0b\x32\x14.evaluator.v1.Target\x12(\n\x07metrics\x18\x03 \x03(\x0b\x32\x17.evaluator.v1.MetricRef\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"u\n\x16\x45valuateStreamResponse\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12%\n\x07results\x18\x02 \x03(\x0b\x32\x14.evaluator.v1.Result\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xf9\x06\n\x06Result\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12\'\n\x06target\x18\x02 \x01(\x0b\x32\x17.evaluator.v1.TargetRef\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\x16\n\x0emetric_version\x18\x04 \x01(\x05\x12\x15\n\rmetric_digest\x18\x05 \x01(\t\x12&\n\x04kind\x18\x06 \x01(\x0e\x32\x18.evaluator.v1.MetricKind\x12-\n\x0boutput_type\x18\x07 \x01(\x0e\x32\x18.evaluator.v1.OutputType\x12*\n\x06status\x18\x08 \x01(\x0e\x32\x1a.evaluator.v1.ResultStatus\x12\x12\n\x05value\x18\t \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05label\x18\n \x01(\t\x12\x0e\n\x06labels\x18\x0b \x03(\t\x12\x0c\n\x04text\x18\x0c \x01(\t\x12\x13\n\x0b\x65xplanation\x18\r \x01(\t\x12(\n\x05\x65rror\x18\x0e \x01(\x0b\x32\x19.evaluator.v1.ResultError\x12\x0c\n\x04rule\x18\x0f \x01(\t\x12\x14\n\x0crule_version\x18\x10 \x01(\x05\x12\x13\n\x0bjudge_model\x18\x11 \x01(\t\x12\"\n\x05usage\x18\x12 \x01(\x0b\x32\x13.evaluator.v1.Usage\x12\x32\n\x0ewatermark_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\revaluate_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0binsert_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x16 \x01(\x05\x12&\n\x07purpose\x18\x17 \x01(\x0e\x32\x15.evaluator.v1.Purpose\x12\x0e\n\x06run_id\x18\x18 \x01(\t\x12\r\n\x05trial\x18\x19 \x01(\x05\x12\x16\n\x0ejudge_trace_id\x18\x1a \x01(\t\x12\x34\n\x08metadata\x18\x1b \x03(\x0b\x32\".evaluator.v1.Result.MetadataEntry\x12\x15\n\rinputs_digest\x18\x1c \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueJ\x04\x08\x1d\x10 \"?\n\x0bResultError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\x96\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x15\n\x08\x63ost_usd\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12*\n\x07latency\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x42\x0b\n\t_cost_usd\"\xef\x03\n\x0cResultFilter\x12(\n\x07targets\x18\x01 \x03(\x0b\x32\x17.evaluator.v1.TargetRef\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12#\n\x06levels\x18\x03 \x03(\x0e\x32\x13.evaluator.v1.Level\x12,\n\x08statuses\x18\x04 \x03(\x0e\x32\x1a.evaluator.v1.ResultStatus\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x0b\n\x03run\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12include_superseded\x18\t \x01(\x08\x12\x1a\n\rminimum_value\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rmaximum_value\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x06labels\x18\x0c \x03(\t\x12\'\n\x08purposes\x18\r \x03(\x0e\x32\x15.evaluator.v1.Purpose\x12\'\n\x05kinds\x18\x0e \x03(\x0e\x32\x18.evaluator.v1.MetricKindB\x10\n\x0e_minimum_valueB\x10\n\x0e_maximum_value\"\x91\x01\n\x12ListResultsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.evaluator.v1.ResultFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x05order\x18\x04 \x01(\x0e\x32\x19.evaluator.v1.ResultOrder\"U\n\x13ListResultsResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Result\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x10GetResultRequest\x12\x11\n\tresult_id\x18\x01 \x01(\t\"Q\n\x13WatchResultsRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.evaluator.v1.ResultFilter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"L\n\x14WatchResultsResponse\x12$\n\x06result\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Result\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xe4\x01\n\x0b\x45xplanation\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12(\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x16.evaluator.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tresult_id\x18\x04 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x05\"G\n\x0e\x45xplainRequest\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x06target\x18\x02 \x01(\x0b\x32\x17.evaluator.v1.TargetRef\"B\n\x0f\x45xplainResponse\x12/\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x19.evaluator.v1.Explanation\"\xd8\x01\n\x0bTargetQuery\x12\"\n\x05level\x18\x01 \x01(\x0e\x32\x13.evaluator.v1.Level\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0bsample_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x06 \x01(\x03\x42\x0e\n\x0c_sample_rate\"6\n\nTargetList\x12(\n\x07targets\x18\x01 \x03(\x0b\x32\x17.evaluator.v1.TargetRef\"\xbb\x01\n\x0cRunSelection\x12*\n\x05where\x18\x01 \x01(\x0b\x32\x19.evaluator.v1.TargetQueryH\x00\x12+\n\x07targets\x18\x02 \x01(\x0b\x32\x18.evaluator.v1.TargetListH\x00\x12\x15\n\x0b\x66\x61ilures_of\x18\x03 \x01(\tH\x00\x12.\n\trecompute\x18\x04 \x01(\x0b\x32\x19.evaluator.v1.TargetQueryH\x00\x42\x0b\n\tselection\"\xb3\x01\n\x10\x43reateRunRequest\x12-\n\tselection\x18\x01 \x01(\x0b\x32\x1a.evaluator.v1.RunSelection\x12(\n\x07metrics\x18\x02 \x03(\x0b\x32\x17.evaluator.v1.MetricRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\xfd\x01\n\x0bRunEstimate\x12\x0f\n\x07targets\x18\x01 \x01(\x03\x12\r\n\x05pairs\x18\x02 \x01(\x03\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x12\x18\n\x0bjudge_calls\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cinput_tokens\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x15\n\x08\x63ost_usd\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x17\n\x0funknown_metrics\x18\x08 \x03(\tB\x0e\n\x0c_judge_callsB\x0f\n\r_input_tokensB\x10\n\x0e_output_tokensB\x0b\n\t_cost_usd\"\x87\x02\n\x0bRunProgress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03\x12;\n\tdecisions\x18\x03 \x03(\x0b\x32(.evaluator.v1.RunProgress.DecisionsEntry\x12\x13\n\x0bjudge_calls\x18\x04 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12\x15\n\routput_tokens\x18\x06 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\x01\x12\x18\n\x10unpriced_results\x18\x08 \x01(\x03\x1a\x30\n\x0e\x44\x65\x63isionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"K\n\x0bRunFailures\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xc8\x03\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12-\n\tselection\x18\x03 \x01(\x0b\x32\x1a.evaluator.v1.RunSelection\x12(\n\x07metrics\x18\x04 \x03(\x0b\x32\x17.evaluator.v1.MetricRef\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.evaluator.v1.RunState\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12+\n\x08\x65stimate\x18\x07 \x01(\x0b\x32\x19.evaluator.v1.RunEstimate\x12+\n\x08progress\x18\x08 \x01(\x0b\x32\x19.evaluator.v1.RunProgress\x12+\n\x08\x66\x61ilures\x18\t \x03(\x0b\x32\x19.evaluator.v1.RunFailures\x12\x18\n\x10\x63\x61ncel_requested\x18\n \x01(\x08\x12\x10\n\x08retry_of\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"`\n\x0fListRunsRequest\x12&\n\x06states\x18\x01 \x03(\x0e\x32\x16.evaluator.v1.RunState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"L\n\x10ListRunsResponse\x12\x1f\n\x04runs\x18\x01 \x03(\x0b\x32\x11.evaluator.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"!\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"2\n\x10WatchRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.evaluator.v1.Run*\xf8\x01\n\x0cResultStatus\x12\x1d\n\x19RESULT_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14RESULT_STATUS_QUEUED\x10\x01\x12\x1b\n\x17RESULT_STATUS_COMPUTING\x10\x02\x12\x19\n\x15RESULT_STATUS_SUCCESS\x10\x03\x12\x18\n\x14RESULT_STATUS_FAILED\x10\x04\x12\x1e\n\x1aRESULT_STATUS_NOT_COMPUTED\x10\x05\x12 \n\x1cRESULT_STATUS_NOT_APPLICABLE\x10\x06\x12\x1b\n\x17RESULT_STATUS_RETRACTED\x10\x07*\xa8\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_ONLINE\x10\x01\x12\x14\n\x10PURPOSE_ONDEMAND\x10\x02\x12\x14\n\x10PURPOSE_BACKFILL\x10\x03\x12\x16\n\x12PURPOSE_EXPERIMENT\x10\x04\x12\x15\n\x11PURPOSE_ALIGNMENT\x10\x05\x12\x15\n\x11PURPOSE_RECOMPUTE\x10\x06*\x88\x01\n\x0bResultOrder\x12\x1c\n\x18RESULT_ORDER_UNSPECIFIED\x10\x00\x12 \n\x1cRESULT_ORDER_VALUE_ASCENDING\x10\x01\x12!\n\x1dRESULT_ORDER_VALUE_DESCENDING\x10\x02\x12\x16\n\x12RESULT_ORDER_WORST\x10\x03*\xeb\x02\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_SCORED\x10\x01\x12\x14\n\x10\x44\x45\x43ISION_WAITING\x10\x02\x12\x14\n\x10\x44\x45\x43ISION_RUNNING\x10\x03\x12\x18\n\x14\x44\x45\x43ISION_SAMPLED_OUT\x10\x04\x12\x19\n\x15\x44\x45\x43ISION_FILTERED_OUT\x10\x05\x12\x13\n\x0f\x44\x45\x43ISION_FAILED\x10\x06\x12\x1b\n\x17\x44\x45\x43ISION_NOT_APPLICABLE\x10\x07\x12\x15\n\x11\x44\x45\x43ISION_DISABLED\x10\x08\x12\x1c\n\x18\x44\x45\x43ISION_BEFORE_LOOKBACK\x10\t\x12\x16\n\x12\x44\x45\x43ISION_CANCELLED\x10\n\x12\x16\n\x12\x44\x45\x43ISION_SET_ASIDE\x10\x0b\x12\x1e\n\x1a\x44\x45\x43ISION_DEPENDENCY_FAILED\x10\x0c\x12\x18\n\x14\x44\x45\x43ISION_OVER_BUDGET\x10\r*\xb2\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_PENDING\x10\x01\x12\x15\n\x11RUN_STATE_RUNNING\x10\x02\x12\x17\n\x13RUN_STATE_SUCCEEDED\x10\x03\x12\x15\n\x11RUN_STATE_PARTIAL\x10\x04\x12\x14\n\x10RUN_STATE_FAILED\x10\x05\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x06\x32\xc1\x06\n\tEvaluator\x12I\n\x08\x45valuate\x12\x1d.evaluator.v1.EvaluateRequest\x1a\x1e.evaluator.v1.EvaluateResponse\x12_\n\x0e\x45valuateStream\x12#.evaluator.v1.EvaluateStreamRequest\x1a$.evaluator.v1.EvaluateStreamResponse(\x01\x30\x01\x12R\n\x0bListResults\x12 .evaluator.v1.ListResultsRequest\x1a!.evaluator.v1.ListResultsResponse\x12\x41\n\tGetResult\x12\x1e.evaluator.v1.GetResultRequest\x1a\x14.evaluator.v1.Result\x12W\n\x0cWatchResults\x12!.evaluator.v1.WatchResultsRequest\x1a\".evaluator.v1.WatchResultsResponse0\x01\x12>\n\tCreateRun\x12\x1e.evaluator.v1.CreateRunRequest\x1a\x11.evaluator.v1.Run\x12\x38\n\x06GetRun\x12\x1b.evaluator.v1.GetRunRequest\x1a\x11.evaluator.v1.Run\x12I\n\x08ListRuns\x12\x1d.evaluator.v1.ListRunsRequest\x1a\x1e.evaluator.v1.ListRunsResponse\x12>\n\tCancelRun\x12\x1e.evaluator.v1.CancelRunRequest\x1a\x11.evaluator.v1.Run\x12K\n\x08WatchRun\x12\x1d.evaluator.v1.WatchRunRequest\x1a\x1e.evaluator.v1.WatchRunResponse0\x01\x12\x46\n\x07\x45xplain\x12\x1c.evaluator.v1.ExplainRequest\x1a\x1d.evaluator.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluator.v1.evaluator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESULTSTATUS']._serialized_start=3118
-  _globals['_RESULTSTATUS']._serialized_end=3366
-  _globals['_PURPOSE']._serialized_start=3369
-  _globals['_PURPOSE']._serialized_end=3537
-  _globals['_DECISION']._serialized_start=3540
-  _globals['_DECISION']._serialized_end=3797
-  _globals['_SPANREF']._serialized_start=181
-  _globals['_SPANREF']._serialized_end=225
-  _globals['_TRACEREF']._serialized_start=227
-  _globals['_TRACEREF']._serialized_end=255
-  _globals['_SESSIONREF']._serialized_start=257
-  _globals['_SESSIONREF']._serialized_end=289
-  _globals['_TARGETREF']._serialized_start=292
-  _globals['_TARGETREF']._serialized_end=435
-  _globals['_TARGET']._serialized_start=438
-  _globals['_TARGET']._serialized_end=687
-  _globals['_INLINETARGET']._serialized_start=690
-  _globals['_INLINETARGET']._serialized_end=878
-  _globals['_EVALUATEREQUEST']._serialized_start=881
-  _globals['_EVALUATEREQUEST']._serialized_end=1055
-  _globals['_EVALUATERESPONSE']._serialized_start=1057
-  _globals['_EVALUATERESPONSE']._serialized_end=1114
-  _globals['_RESULT']._serialized_start=1117
-  _globals['_RESULT']._serialized_end=1825
-  _globals['_RESULTERROR']._serialized_start=1827
-  _globals['_RESULTERROR']._serialized_end=1890
-  _globals['_USAGE']._serialized_start=1893
-  _globals['_USAGE']._serialized_end=2043
-  _globals['_RESULTFILTER']._serialized_start=2046
-  _globals['_RESULTFILTER']._serialized_end=2351
-  _globals['_LISTRESULTSREQUEST']._serialized_start=2353
-  _globals['_LISTRESULTSREQUEST']._serialized_end=2456
-  _globals['_LISTRESULTSRESPONSE']._serialized_start=2458
-  _globals['_LISTRESULTSRESPONSE']._serialized_end=2543
-  _globals['_GETRESULTREQUEST']._serialized_start=2545
-  _globals['_GETRESULTREQUEST']._serialized_end=2582
-  _globals['_WATCHRESULTSREQUEST']._serialized_start=2584
-  _globals['_WATCHRESULTSREQUEST']._serialized_end=2665
-  _globals['_WATCHRESULTSRESPONSE']._serialized_start=2667
-  _globals['_WATCHRESULTSRESPONSE']._serialized_end=2743
-  _globals['_EXPLANATION']._serialized_start=2746
-  _globals['_EXPLANATION']._serialized_end=2974
-  _globals['_EXPLAINREQUEST']._serialized_start=2976
-  _globals['_EXPLAINREQUEST']._serialized_end=3047
-  _globals['_EXPLAINRESPONSE']._serialized_start=3049
-  _globals['_EXPLAINRESPONSE']._serialized_end=3115
-  _globals['_EVALUATOR']._serialized_start=3800
-  _globals['_EVALUATOR']._serialized_end=4198
+  _globals['_RESULT_METADATAENTRY']._loaded_options = None
+  _globals['_RESULT_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_RUNPROGRESS_DECISIONSENTRY']._loaded_options = None
+  _globals['_RUNPROGRESS_DECISIONSENTRY']._serialized_options = b'8\001'
+  _globals['_RESULTSTATUS']._serialized_start=5892
+  _globals['_RESULTSTATUS']._serialized_end=6140
+  _globals['_PURPOSE']._serialized_start=6143
+  _globals['_PURPOSE']._serialized_end=6311
+  _globals['_RESULTORDER']._serialized_start=6314
+  _globals['_RESULTORDER']._serialized_end=6450
+  _globals['_DECISION']._serialized_start=6453
+  _globals['_DECISION']._serialized_end=6816
+  _globals['_RUNSTATE']._serialized_start=6819
+  _globals['_RUNSTATE']._serialized_end=6997
+  _globals['_SPANREF']._serialized_start=209
+  _globals['_SPANREF']._serialized_end=253
+  _globals['_TRACEREF']._serialized_start=255
+  _globals['_TRACEREF']._serialized_end=283
+  _globals['_SESSIONREF']._serialized_start=285
+  _globals['_SESSIONREF']._serialized_end=317
+  _globals['_TARGETREF']._serialized_start=320
+  _globals['_TARGETREF']._serialized_end=463
+  _globals['_TARGET']._serialized_start=466
+  _globals['_TARGET']._serialized_end=715
+  _globals['_INLINETARGET']._serialized_start=718
+  _globals['_INLINETARGET']._serialized_end=906
+  _globals['_EVALUATEREQUEST']._serialized_start=909
+  _globals['_EVALUATEREQUEST']._serialized_end=1083
+  _globals['_EVALUATERESPONSE']._serialized_start=1085
+  _globals['_EVALUATERESPONSE']._serialized_end=1158
+  _globals['_EVALUATESTREAMREQUEST']._serialized_start=1161
+  _globals['_EVALUATESTREAMREQUEST']._serialized_end=1318
+  _globals['_EVALUATESTREAMRESPONSE']._serialized_start=1320
+  _globals['_EVALUATESTREAMRESPONSE']._serialized_end=1437
+  _globals['_RESULT']._serialized_start=1440
+  _globals['_RESULT']._serialized_end=2329
+  _globals['_RESULT_METADATAENTRY']._serialized_start=2266
+  _globals['_RESULT_METADATAENTRY']._serialized_end=2313
+  _globals['_RESULTERROR']._serialized_start=2331
+  _globals['_RESULTERROR']._serialized_end=2394
+  _globals['_USAGE']._serialized_start=2397
+  _globals['_USAGE']._serialized_end=2547
+  _globals['_RESULTFILTER']._serialized_start=2550
+  _globals['_RESULTFILTER']._serialized_end=3045
+  _globals['_LISTRESULTSREQUEST']._serialized_start=3048
+  _globals['_LISTRESULTSREQUEST']._serialized_end=3193
+  _globals['_LISTRESULTSRESPONSE']._serialized_start=3195
+  _globals['_LISTRESULTSRESPONSE']._serialized_end=3280
+  _globals['_GETRESULTREQUEST']._serialized_start=3282
+  _globals['_GETRESULTREQUEST']._serialized_end=3319
+  _globals['_WATCHRESULTSREQUEST']._serialized_start=3321
+  _globals['_WATCHRESULTSREQUEST']._serialized_end=3402
+  _globals['_WATCHRESULTSRESPONSE']._serialized_start=3404
+  _globals['_WATCHRESULTSRESPONSE']._serialized_end=3480
+  _globals['_EXPLANATION']._serialized_start=3483
+  _globals['_EXPLANATION']._serialized_end=3711
+  _globals['_EXPLAINREQUEST']._serialized_start=3713
+  _globals['_EXPLAINREQUEST']._serialized_end=3784
+  _globals['_EXPLAINRESPONSE']._serialized_start=3786
+  _globals['_EXPLAINRESPONSE']._serialized_end=3852
+  _globals['_TARGETQUERY']._serialized_start=3855
+  _globals['_TARGETQUERY']._serialized_end=4071
+  _globals['_TARGETLIST']._serialized_start=4073
+  _globals['_TARGETLIST']._serialized_end=4127
+  _globals['_RUNSELECTION']._serialized_start=4130
+  _globals['_RUNSELECTION']._serialized_end=4317
+  _globals['_CREATERUNREQUEST']._serialized_start=4320
+  _globals['_CREATERUNREQUEST']._serialized_end=4499
+  _globals['_RUNESTIMATE']._serialized_start=4502
+  _globals['_RUNESTIMATE']._serialized_end=4755
+  _globals['_RUNPROGRESS']._serialized_start=4758
+  _globals['_RUNPROGRESS']._serialized_end=5021
+  _globals['_RUNPROGRESS_DECISIONSENTRY']._serialized_start=4973
+  _globals['_RUNPROGRESS_DECISIONSENTRY']._serialized_end=5021
+  _globals['_RUNFAILURES']._serialized_start=5023
+  _globals['_RUNFAILURES']._serialized_end=5098
+  _globals['_RUN']._serialized_start=5101
+  _globals['_RUN']._serialized_end=5557
+  _globals['_GETRUNREQUEST']._serialized_start=5559
+  _globals['_GETRUNREQUEST']._serialized_end=5590
+  _globals['_LISTRUNSREQUEST']._serialized_start=5592
+  _globals['_LISTRUNSREQUEST']._serialized_end=5688
+  _globals['_LISTRUNSRESPONSE']._serialized_start=5690
+  _globals['_LISTRUNSRESPONSE']._serialized_end=5766
+  _globals['_CANCELRUNREQUEST']._serialized_start=5768
+  _globals['_CANCELRUNREQUEST']._serialized_end=5802
+  _globals['_WATCHRUNREQUEST']._serialized_start=5804
+  _globals['_WATCHRUNREQUEST']._serialized_end=5837
+  _globals['_WATCHRUNRESPONSE']._serialized_start=5839
+  _globals['_WATCHRUNRESPONSE']._serialized_end=5889
+  _globals['_EVALUATOR']._serialized_start=7000
+  _globals['_EVALUATOR']._serialized_end=7833
 # @@protoc_insertion_point(module_scope)

@@ -43,6 +43,11 @@ class EvaluatorStub:
                 request_serializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
+        self.EvaluateStream = channel.stream_stream(
+                '/evaluator.v1.Evaluator/EvaluateStream',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamResponse.FromString,
+                _registered_method=True)
         self.ListResults = channel.unary_unary(
                 '/evaluator.v1.Evaluator/ListResults',
                 request_serializer=evaluator_dot_v1_dot_evaluator__pb2.ListResultsRequest.SerializeToString,
@@ -57,6 +62,31 @@ class EvaluatorStub:
                 '/evaluator.v1.Evaluator/WatchResults',
                 request_serializer=evaluator_dot_v1_dot_evaluator__pb2.WatchResultsRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.WatchResultsResponse.FromString,
+                _registered_method=True)
+        self.CreateRun = channel.unary_unary(
+                '/evaluator.v1.Evaluator/CreateRun',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.CreateRunRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+                _registered_method=True)
+        self.GetRun = channel.unary_unary(
+                '/evaluator.v1.Evaluator/GetRun',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.GetRunRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+                _registered_method=True)
+        self.ListRuns = channel.unary_unary(
+                '/evaluator.v1.Evaluator/ListRuns',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.ListRunsRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.ListRunsResponse.FromString,
+                _registered_method=True)
+        self.CancelRun = channel.unary_unary(
+                '/evaluator.v1.Evaluator/CancelRun',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.CancelRunRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+                _registered_method=True)
+        self.WatchRun = channel.unary_stream(
+                '/evaluator.v1.Evaluator/WatchRun',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.WatchRunRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.WatchRunResponse.FromString,
                 _registered_method=True)
         self.Explain = channel.unary_unary(
                 '/evaluator.v1.Evaluator/Explain',
@@ -88,10 +118,25 @@ class EvaluatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListResults(self, request, context):
-        """Lists results, newest first by the time at which they were stored.
+    def EvaluateStream(self, request_iterator, context):
+        """Scores targets as they come, and answers each when it is ready, in no particular order: the fast way for thousands.
 
-        Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`; `INVALID_PAGE_TOKEN` for a page token of another filter).
+        A request that is not acceptable is answered with its error and does not end the stream.  At most 256 requests are
+        under way: while that many are, or while the caller does not read the answers, no further request is read.  When the
+        call is cancelled, so is what is under way.  When the server stops, the stream ends with `UNAVAILABLE`
+        (`SERVER_STOPPING`) after the answers of what was under way: send what was not answered again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResults(self, request, context):
+        """Lists results, newest first by the time at which they were stored unless another order is asked for.
+
+        Results that are not final (`RESULT_STATUS_QUEUED`, `RESULT_STATUS_COMPUTING`) are listed where `statuses` names
+        them, newest first, before the final ones; they have no result id where no call waits for them.
+
+        Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`; `INVALID_PAGE_TOKEN` for a page token of another filter or order).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +165,54 @@ class EvaluatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateRun(self, request, context):
+        """Evaluates a selection of stored targets in the background; with `validate_only` it only says what that would take.
+
+        Idempotent by `request_id`: the same id is the same run.
+
+        Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`, `INVALID_DEFINITION`, `INVALID_FILTER` with the position);
+        `NOT_FOUND` (`METRIC_NOT_FOUND`, `TARGET_NOT_FOUND`, `RUN_NOT_FOUND`); `FAILED_PRECONDITION` (`LEVEL_MISMATCH`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRun(self, request, context):
+        """Returns a run and where it stands.
+
+        Errors: `NOT_FOUND` (`RUN_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRuns(self, request, context):
+        """Lists runs, newest first.
+
+        Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`; `INVALID_PAGE_TOKEN` for a page token of another filter).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRun(self, request, context):
+        """Stops a run at once; what is recorded stays.  Idempotent: a run that has ended is returned unchanged.
+
+        Errors: `NOT_FOUND` (`RUN_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRun(self, request, context):
+        """Streams a run whenever it has changed, from now until it has ended.
+
+        Errors: `NOT_FOUND` (`RUN_NOT_FOUND`); `UNAVAILABLE` (`SERVER_STOPPING`) when the server stops: call again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Explain(self, request, context):
         """Says why a target was or was not scored by a rule, per metric.  Never empty for a known target and rule.
 
@@ -137,6 +230,11 @@ def add_EvaluatorServicer_to_server(servicer, server):
                     request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateResponse.SerializeToString,
             ),
+            'EvaluateStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EvaluateStream,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamResponse.SerializeToString,
+            ),
             'ListResults': grpc.unary_unary_rpc_method_handler(
                     servicer.ListResults,
                     request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.ListResultsRequest.FromString,
@@ -151,6 +249,31 @@ def add_EvaluatorServicer_to_server(servicer, server):
                     servicer.WatchResults,
                     request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.WatchResultsRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_evaluator__pb2.WatchResultsResponse.SerializeToString,
+            ),
+            'CreateRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRun,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.CreateRunRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.Run.SerializeToString,
+            ),
+            'GetRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRun,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.GetRunRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.Run.SerializeToString,
+            ),
+            'ListRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuns,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.ListRunsRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.ListRunsResponse.SerializeToString,
+            ),
+            'CancelRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRun,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.CancelRunRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.Run.SerializeToString,
+            ),
+            'WatchRun': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRun,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.WatchRunRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.WatchRunResponse.SerializeToString,
             ),
             'Explain': grpc.unary_unary_rpc_method_handler(
                     servicer.Explain,
@@ -189,6 +312,33 @@ class Evaluator:
             '/evaluator.v1.Evaluator/Evaluate',
             evaluator_dot_v1_dot_evaluator__pb2.EvaluateRequest.SerializeToString,
             evaluator_dot_v1_dot_evaluator__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/evaluator.v1.Evaluator/EvaluateStream',
+            evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.EvaluateStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -270,6 +420,141 @@ class Evaluator:
             '/evaluator.v1.Evaluator/WatchResults',
             evaluator_dot_v1_dot_evaluator__pb2.WatchResultsRequest.SerializeToString,
             evaluator_dot_v1_dot_evaluator__pb2.WatchResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/CreateRun',
+            evaluator_dot_v1_dot_evaluator__pb2.CreateRunRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/GetRun',
+            evaluator_dot_v1_dot_evaluator__pb2.GetRunRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/ListRuns',
+            evaluator_dot_v1_dot_evaluator__pb2.ListRunsRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.ListRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/CancelRun',
+            evaluator_dot_v1_dot_evaluator__pb2.CancelRunRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/WatchRun',
+            evaluator_dot_v1_dot_evaluator__pb2.WatchRunRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.WatchRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

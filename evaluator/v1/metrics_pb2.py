@@ -22,47 +22,67 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from evaluator.v1 import evaluator_pb2 as evaluator_dot_v1_dot_evaluator__pb2
+from evaluator.v1 import vocabulary_pb2 as evaluator_dot_v1_dot_vocabulary__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
+from evaluator.v1.vocabulary_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65valuator/v1/metrics.proto\x12\x0c\x65valuator.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0f\n\x07\x62uiltin\x18\x05 \x01(\x08\x12&\n\x04kind\x18\x06 \x01(\x0e\x32\x18.evaluator.v1.MetricKind\x12#\n\x06levels\x18\x07 \x03(\x0e\x32\x13.evaluator.v1.Level\x12\x12\n\nspan_kinds\x18\x08 \x03(\t\x12-\n\x0boutput_type\x18\t \x01(\x0e\x32\x18.evaluator.v1.OutputType\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x0e\n\x06prompt\x18\x0b \x01(\t\x12#\n\x06labels\x18\x0c \x03(\x0b\x32\x13.evaluator.v1.Label\x12\x10\n\x08\x66unction\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12+\n\nparameters\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10required_metrics\x18\x10 \x03(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"*\n\tMetricRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"O\n\x13\x43reateMetricRequest\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Metric\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"1\n\x10GetMetricRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\";\n\x12ListMetricsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x19ListMetricVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x1aListMetricVersionsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x13UpdateMetricRequest\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Metric\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"M\n\x13\x44\x65leteMetricRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t*R\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0e\n\nLEVEL_SPAN\x10\x01\x12\x0f\n\x0bLEVEL_TRACE\x10\x02\x12\x11\n\rLEVEL_SESSION\x10\x03*\xb7\x01\n\nMetricKind\x12\x1b\n\x17METRIC_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11METRIC_KIND_JUDGE\x10\x01\x12\x14\n\x10METRIC_KIND_CODE\x10\x02\x12\x19\n\x15METRIC_KIND_COMPOSITE\x10\x03\x12\x13\n\x0fMETRIC_KIND_SQL\x10\x04\x12\x18\n\x14METRIC_KIND_EXTERNAL\x10\x05\x12\x15\n\x11METRIC_KIND_HUMAN\x10\x06*\xf6\x01\n\nOutputType\x12\x1b\n\x17OUTPUT_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTPUT_TYPE_BOOLEAN\x10\x01\x12\x1b\n\x17OUTPUT_TYPE_CATEGORICAL\x10\x02\x12\x1a\n\x16OUTPUT_TYPE_PERCENTAGE\x10\x03\x12\x15\n\x11OUTPUT_TYPE_COUNT\x10\x04\x12\x18\n\x14OUTPUT_TYPE_DISCRETE\x10\x05\x12\x1a\n\x16OUTPUT_TYPE_MULTILABEL\x10\x06\x12\x14\n\x10OUTPUT_TYPE_TEXT\x10\x07\x12\x16\n\x12OUTPUT_TYPE_NUMBER\x10\x08\x32\xe6\x03\n\x07Metrics\x12G\n\x0c\x43reateMetric\x12!.evaluator.v1.CreateMetricRequest\x1a\x14.evaluator.v1.Metric\x12\x41\n\tGetMetric\x12\x1e.evaluator.v1.GetMetricRequest\x1a\x14.evaluator.v1.Metric\x12R\n\x0bListMetrics\x12 .evaluator.v1.ListMetricsRequest\x1a!.evaluator.v1.ListMetricsResponse\x12g\n\x12ListMetricVersions\x12\'.evaluator.v1.ListMetricVersionsRequest\x1a(.evaluator.v1.ListMetricVersionsResponse\x12G\n\x0cUpdateMetric\x12!.evaluator.v1.UpdateMetricRequest\x1a\x14.evaluator.v1.Metric\x12I\n\x0c\x44\x65leteMetric\x12!.evaluator.v1.DeleteMetricRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65valuator/v1/metrics.proto\x12\x0c\x65valuator.v1\x1a\x1c\x65valuator/v1/evaluator.proto\x1a\x1d\x65valuator/v1/vocabulary.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x07\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0f\n\x07\x62uiltin\x18\x05 \x01(\x08\x12&\n\x04kind\x18\x06 \x01(\x0e\x32\x18.evaluator.v1.MetricKind\x12#\n\x06levels\x18\x07 \x03(\x0e\x32\x13.evaluator.v1.Level\x12\x12\n\nspan_kinds\x18\x08 \x03(\t\x12-\n\x0boutput_type\x18\t \x01(\x0e\x32\x18.evaluator.v1.OutputType\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x0e\n\x06prompt\x18\x0b \x01(\t\x12#\n\x06labels\x18\x0c \x03(\x0b\x32\x13.evaluator.v1.Label\x12\x10\n\x08\x66unction\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12+\n\nparameters\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10required_metrics\x18\x10 \x03(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\x12 \x01(\t\x12*\n\targuments\x18\x13 \x01(\x0b\x32\x17.google.protobuf.Struct\x12 \n\x04jury\x18\x14 \x01(\x0b\x32\x12.evaluator.v1.Jury\x12\'\n\x08too_long\x18\x15 \x01(\x0e\x32\x15.evaluator.v1.TooLong\x12\x0e\n\x06source\x18\x16 \x01(\t\x12\x12\n\nexpression\x18\x17 \x01(\t\x12%\n\x07roll_up\x18\x18 \x01(\x0b\x32\x14.evaluator.v1.RollUp\x12\'\n\x04wait\x18\x19 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x07minimum\x18\x1a \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x1b \x01(\x01H\x01\x88\x01\x01\x12*\n\tdirection\x18\x1c \x01(\x0e\x32\x17.evaluator.v1.Direction\x12\x16\n\tthreshold\x18\x1d \x01(\x01H\x02\x88\x01\x01\x12\x0c\n\x04unit\x18\x1e \x01(\t\x12\x10\n\x08shadowed\x18\x1f \x01(\x08\x12\x10\n\x08warnings\x18  \x03(\t\x12\x30\n\x06\x63olors\x18! \x03(\x0b\x32 .evaluator.v1.Metric.ColorsEntry\x1a-\n\x0b\x43olorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_minimumB\n\n\x08_maximumB\x0c\n\n_threshold\"I\n\x04Jury\x12\x0e\n\x06models\x18\x01 \x03(\t\x12\x0f\n\x07repeats\x18\x02 \x01(\x05\x12 \n\x04vote\x18\x03 \x01(\x0e\x32\x12.evaluator.v1.Vote\"C\n\x06RollUp\x12*\n\tstatistic\x18\x01 \x01(\x0e\x32\x17.evaluator.v1.Statistic\x12\r\n\x05label\x18\x02 \x01(\t\"3\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"O\n\x13\x43reateMetricRequest\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Metric\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"1\n\x10GetMetricRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\";\n\x12ListMetricsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListMetricsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x19ListMetricVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x1aListMetricVersionsResponse\x12%\n\x07metrics\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Metric\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x13UpdateMetricRequest\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Metric\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"M\n\x13\x44\x65leteMetricRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"f\n\x1bRestoreMetricVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xa7\x01\n\x11TestMetricRequest\x12$\n\x06metric\x18\x01 \x01(\x0b\x32\x14.evaluator.v1.Metric\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x06target\x18\x03 \x01(\x0b\x32\x14.evaluator.v1.Target\x12\x0f\n\x07repeats\x18\x04 \x01(\x05\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x01\n\x12TestMetricResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.evaluator.v1.Result\x12$\n\x06spread\x18\x02 \x01(\x0b\x32\x14.evaluator.v1.Spread\x12\"\n\x05usage\x18\x03 \x01(\x0b\x32\x13.evaluator.v1.Usage\x12\x10\n\x08warnings\x18\x04 \x03(\t\"\xc6\x01\n\x06Spread\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12standard_deviation\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07minimum\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07maximum\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\tagreement\x18\x05 \x01(\x01\x12\x11\n\tsuccesses\x18\x06 \x01(\x05\x42\x07\n\x05_meanB\x15\n\x13_standard_deviationB\n\n\x08_minimumB\n\n\x08_maximum*k\n\x04Vote\x12\x14\n\x10VOTE_UNSPECIFIED\x10\x00\x12\x11\n\rVOTE_MAJORITY\x10\x01\x12\r\n\tVOTE_MEAN\x10\x02\x12\x0f\n\x0bVOTE_MEDIAN\x10\x03\x12\x0c\n\x08VOTE_MIN\x10\x04\x12\x0c\n\x08VOTE_MAX\x10\x05*K\n\x07TooLong\x12\x18\n\x14TOO_LONG_UNSPECIFIED\x10\x00\x12\x14\n\x10TOO_LONG_ABSTAIN\x10\x01\x12\x10\n\x0cTOO_LONG_CUT\x10\x02*h\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_HIGHER\x10\x01\x12\x13\n\x0f\x44IRECTION_LOWER\x10\x02\x12\x15\n\x11\x44IRECTION_NEITHER\x10\x03*\x9d\x01\n\tStatistic\x12\x19\n\x15STATISTIC_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATISTIC_MEAN\x10\x01\x12\x11\n\rSTATISTIC_SUM\x10\x02\x12\x11\n\rSTATISTIC_MIN\x10\x03\x12\x11\n\rSTATISTIC_MAX\x10\x04\x12\x13\n\x0fSTATISTIC_SHARE\x10\x05\x12\x13\n\x0fSTATISTIC_COUNT\x10\x06\x32\x90\x05\n\x07Metrics\x12G\n\x0c\x43reateMetric\x12!.evaluator.v1.CreateMetricRequest\x1a\x14.evaluator.v1.Metric\x12\x41\n\tGetMetric\x12\x1e.evaluator.v1.GetMetricRequest\x1a\x14.evaluator.v1.Metric\x12R\n\x0bListMetrics\x12 .evaluator.v1.ListMetricsRequest\x1a!.evaluator.v1.ListMetricsResponse\x12g\n\x12ListMetricVersions\x12\'.evaluator.v1.ListMetricVersionsRequest\x1a(.evaluator.v1.ListMetricVersionsResponse\x12G\n\x0cUpdateMetric\x12!.evaluator.v1.UpdateMetricRequest\x1a\x14.evaluator.v1.Metric\x12W\n\x14RestoreMetricVersion\x12).evaluator.v1.RestoreMetricVersionRequest\x1a\x14.evaluator.v1.Metric\x12O\n\nTestMetric\x12\x1f.evaluator.v1.TestMetricRequest\x1a .evaluator.v1.TestMetricResponse\x12I\n\x0c\x44\x65leteMetric\x12!.evaluator.v1.DeleteMetricRequest\x1a\x16.google.protobuf.EmptyP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluator.v1.metrics_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEVEL']._serialized_start=1423
-  _globals['_LEVEL']._serialized_end=1505
-  _globals['_METRICKIND']._serialized_start=1508
-  _globals['_METRICKIND']._serialized_end=1691
-  _globals['_OUTPUTTYPE']._serialized_start=1694
-  _globals['_OUTPUTTYPE']._serialized_end=1940
-  _globals['_METRIC']._serialized_start=171
-  _globals['_METRIC']._serialized_end=636
-  _globals['_LABEL']._serialized_start=638
-  _globals['_LABEL']._serialized_end=689
-  _globals['_METRICREF']._serialized_start=691
-  _globals['_METRICREF']._serialized_end=733
-  _globals['_CREATEMETRICREQUEST']._serialized_start=735
-  _globals['_CREATEMETRICREQUEST']._serialized_end=814
-  _globals['_GETMETRICREQUEST']._serialized_start=816
-  _globals['_GETMETRICREQUEST']._serialized_end=865
-  _globals['_LISTMETRICSREQUEST']._serialized_start=867
-  _globals['_LISTMETRICSREQUEST']._serialized_end=926
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=928
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=1013
-  _globals['_LISTMETRICVERSIONSREQUEST']._serialized_start=1015
-  _globals['_LISTMETRICVERSIONSREQUEST']._serialized_end=1095
-  _globals['_LISTMETRICVERSIONSRESPONSE']._serialized_start=1097
-  _globals['_LISTMETRICVERSIONSRESPONSE']._serialized_end=1189
-  _globals['_UPDATEMETRICREQUEST']._serialized_start=1192
-  _globals['_UPDATEMETRICREQUEST']._serialized_end=1342
-  _globals['_DELETEMETRICREQUEST']._serialized_start=1344
-  _globals['_DELETEMETRICREQUEST']._serialized_end=1421
-  _globals['_METRICS']._serialized_start=1943
-  _globals['_METRICS']._serialized_end=2429
+  _globals['_METRIC_COLORSENTRY']._loaded_options = None
+  _globals['_METRIC_COLORSENTRY']._serialized_options = b'8\001'
+  _globals['_VOTE']._serialized_start=2796
+  _globals['_VOTE']._serialized_end=2903
+  _globals['_TOOLONG']._serialized_start=2905
+  _globals['_TOOLONG']._serialized_end=2980
+  _globals['_DIRECTION']._serialized_start=2982
+  _globals['_DIRECTION']._serialized_end=3086
+  _globals['_STATISTIC']._serialized_start=3089
+  _globals['_STATISTIC']._serialized_end=3246
+  _globals['_METRIC']._serialized_start=264
+  _globals['_METRIC']._serialized_end=1280
+  _globals['_METRIC_COLORSENTRY']._serialized_start=1197
+  _globals['_METRIC_COLORSENTRY']._serialized_end=1242
+  _globals['_JURY']._serialized_start=1282
+  _globals['_JURY']._serialized_end=1355
+  _globals['_ROLLUP']._serialized_start=1357
+  _globals['_ROLLUP']._serialized_end=1424
+  _globals['_LABEL']._serialized_start=1426
+  _globals['_LABEL']._serialized_end=1477
+  _globals['_CREATEMETRICREQUEST']._serialized_start=1479
+  _globals['_CREATEMETRICREQUEST']._serialized_end=1558
+  _globals['_GETMETRICREQUEST']._serialized_start=1560
+  _globals['_GETMETRICREQUEST']._serialized_end=1609
+  _globals['_LISTMETRICSREQUEST']._serialized_start=1611
+  _globals['_LISTMETRICSREQUEST']._serialized_end=1670
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=1672
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=1757
+  _globals['_LISTMETRICVERSIONSREQUEST']._serialized_start=1759
+  _globals['_LISTMETRICVERSIONSREQUEST']._serialized_end=1839
+  _globals['_LISTMETRICVERSIONSRESPONSE']._serialized_start=1841
+  _globals['_LISTMETRICVERSIONSRESPONSE']._serialized_end=1933
+  _globals['_UPDATEMETRICREQUEST']._serialized_start=1936
+  _globals['_UPDATEMETRICREQUEST']._serialized_end=2086
+  _globals['_DELETEMETRICREQUEST']._serialized_start=2088
+  _globals['_DELETEMETRICREQUEST']._serialized_end=2165
+  _globals['_RESTOREMETRICVERSIONREQUEST']._serialized_start=2167
+  _globals['_RESTOREMETRICVERSIONREQUEST']._serialized_end=2269
+  _globals['_TESTMETRICREQUEST']._serialized_start=2272
+  _globals['_TESTMETRICREQUEST']._serialized_end=2439
+  _globals['_TESTMETRICRESPONSE']._serialized_start=2442
+  _globals['_TESTMETRICRESPONSE']._serialized_end=2593
+  _globals['_SPREAD']._serialized_start=2596
+  _globals['_SPREAD']._serialized_end=2794
+  _globals['_METRICS']._serialized_start=3249
+  _globals['_METRICS']._serialized_end=3905
 # @@protoc_insertion_point(module_scope)

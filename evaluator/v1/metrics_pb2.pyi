@@ -1,5 +1,8 @@
 import datetime
 
+from evaluator.v1 import evaluator_pb2 as _evaluator_pb2
+from evaluator.v1 import vocabulary_pb2 as _vocabulary_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
@@ -10,60 +13,94 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from evaluator.v1.vocabulary_pb2 import MetricRef as MetricRef
+from evaluator.v1.vocabulary_pb2 import Level as Level
+from evaluator.v1.vocabulary_pb2 import MetricKind as MetricKind
+from evaluator.v1.vocabulary_pb2 import OutputType as OutputType
 
 DESCRIPTOR: _descriptor.FileDescriptor
+LEVEL_UNSPECIFIED: _vocabulary_pb2.Level
+LEVEL_SPAN: _vocabulary_pb2.Level
+LEVEL_TRACE: _vocabulary_pb2.Level
+LEVEL_SESSION: _vocabulary_pb2.Level
+METRIC_KIND_UNSPECIFIED: _vocabulary_pb2.MetricKind
+METRIC_KIND_JUDGE: _vocabulary_pb2.MetricKind
+METRIC_KIND_CODE: _vocabulary_pb2.MetricKind
+METRIC_KIND_COMPOSITE: _vocabulary_pb2.MetricKind
+METRIC_KIND_SQL: _vocabulary_pb2.MetricKind
+METRIC_KIND_EXTERNAL: _vocabulary_pb2.MetricKind
+METRIC_KIND_HUMAN: _vocabulary_pb2.MetricKind
+OUTPUT_TYPE_UNSPECIFIED: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_BOOLEAN: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_CATEGORICAL: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_PERCENTAGE: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_COUNT: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_DISCRETE: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_MULTILABEL: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_TEXT: _vocabulary_pb2.OutputType
+OUTPUT_TYPE_NUMBER: _vocabulary_pb2.OutputType
 
-class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class Vote(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    LEVEL_UNSPECIFIED: _ClassVar[Level]
-    LEVEL_SPAN: _ClassVar[Level]
-    LEVEL_TRACE: _ClassVar[Level]
-    LEVEL_SESSION: _ClassVar[Level]
+    VOTE_UNSPECIFIED: _ClassVar[Vote]
+    VOTE_MAJORITY: _ClassVar[Vote]
+    VOTE_MEAN: _ClassVar[Vote]
+    VOTE_MEDIAN: _ClassVar[Vote]
+    VOTE_MIN: _ClassVar[Vote]
+    VOTE_MAX: _ClassVar[Vote]
 
-class MetricKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class TooLong(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    METRIC_KIND_UNSPECIFIED: _ClassVar[MetricKind]
-    METRIC_KIND_JUDGE: _ClassVar[MetricKind]
-    METRIC_KIND_CODE: _ClassVar[MetricKind]
-    METRIC_KIND_COMPOSITE: _ClassVar[MetricKind]
-    METRIC_KIND_SQL: _ClassVar[MetricKind]
-    METRIC_KIND_EXTERNAL: _ClassVar[MetricKind]
-    METRIC_KIND_HUMAN: _ClassVar[MetricKind]
+    TOO_LONG_UNSPECIFIED: _ClassVar[TooLong]
+    TOO_LONG_ABSTAIN: _ClassVar[TooLong]
+    TOO_LONG_CUT: _ClassVar[TooLong]
 
-class OutputType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    OUTPUT_TYPE_UNSPECIFIED: _ClassVar[OutputType]
-    OUTPUT_TYPE_BOOLEAN: _ClassVar[OutputType]
-    OUTPUT_TYPE_CATEGORICAL: _ClassVar[OutputType]
-    OUTPUT_TYPE_PERCENTAGE: _ClassVar[OutputType]
-    OUTPUT_TYPE_COUNT: _ClassVar[OutputType]
-    OUTPUT_TYPE_DISCRETE: _ClassVar[OutputType]
-    OUTPUT_TYPE_MULTILABEL: _ClassVar[OutputType]
-    OUTPUT_TYPE_TEXT: _ClassVar[OutputType]
-    OUTPUT_TYPE_NUMBER: _ClassVar[OutputType]
-LEVEL_UNSPECIFIED: Level
-LEVEL_SPAN: Level
-LEVEL_TRACE: Level
-LEVEL_SESSION: Level
-METRIC_KIND_UNSPECIFIED: MetricKind
-METRIC_KIND_JUDGE: MetricKind
-METRIC_KIND_CODE: MetricKind
-METRIC_KIND_COMPOSITE: MetricKind
-METRIC_KIND_SQL: MetricKind
-METRIC_KIND_EXTERNAL: MetricKind
-METRIC_KIND_HUMAN: MetricKind
-OUTPUT_TYPE_UNSPECIFIED: OutputType
-OUTPUT_TYPE_BOOLEAN: OutputType
-OUTPUT_TYPE_CATEGORICAL: OutputType
-OUTPUT_TYPE_PERCENTAGE: OutputType
-OUTPUT_TYPE_COUNT: OutputType
-OUTPUT_TYPE_DISCRETE: OutputType
-OUTPUT_TYPE_MULTILABEL: OutputType
-OUTPUT_TYPE_TEXT: OutputType
-OUTPUT_TYPE_NUMBER: OutputType
+    DIRECTION_UNSPECIFIED: _ClassVar[Direction]
+    DIRECTION_HIGHER: _ClassVar[Direction]
+    DIRECTION_LOWER: _ClassVar[Direction]
+    DIRECTION_NEITHER: _ClassVar[Direction]
+
+class Statistic(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STATISTIC_UNSPECIFIED: _ClassVar[Statistic]
+    STATISTIC_MEAN: _ClassVar[Statistic]
+    STATISTIC_SUM: _ClassVar[Statistic]
+    STATISTIC_MIN: _ClassVar[Statistic]
+    STATISTIC_MAX: _ClassVar[Statistic]
+    STATISTIC_SHARE: _ClassVar[Statistic]
+    STATISTIC_COUNT: _ClassVar[Statistic]
+VOTE_UNSPECIFIED: Vote
+VOTE_MAJORITY: Vote
+VOTE_MEAN: Vote
+VOTE_MEDIAN: Vote
+VOTE_MIN: Vote
+VOTE_MAX: Vote
+TOO_LONG_UNSPECIFIED: TooLong
+TOO_LONG_ABSTAIN: TooLong
+TOO_LONG_CUT: TooLong
+DIRECTION_UNSPECIFIED: Direction
+DIRECTION_HIGHER: Direction
+DIRECTION_LOWER: Direction
+DIRECTION_NEITHER: Direction
+STATISTIC_UNSPECIFIED: Statistic
+STATISTIC_MEAN: Statistic
+STATISTIC_SUM: Statistic
+STATISTIC_MIN: Statistic
+STATISTIC_MAX: Statistic
+STATISTIC_SHARE: Statistic
+STATISTIC_COUNT: Statistic
 
 class Metric(_message.Message):
-    __slots__ = ("name", "display_name", "version", "digest", "builtin", "kind", "levels", "span_kinds", "output_type", "description", "prompt", "labels", "function", "model", "parameters", "required_metrics", "create_time")
+    __slots__ = ("name", "display_name", "version", "digest", "builtin", "kind", "levels", "span_kinds", "output_type", "description", "prompt", "labels", "function", "model", "parameters", "required_metrics", "create_time", "reference", "arguments", "jury", "too_long", "source", "expression", "roll_up", "wait", "minimum", "maximum", "direction", "threshold", "unit", "shadowed", "warnings", "colors")
+    class ColorsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -81,15 +118,31 @@ class Metric(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_METRICS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    JURY_FIELD_NUMBER: _ClassVar[int]
+    TOO_LONG_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
+    ROLL_UP_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    SHADOWED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    COLORS_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     version: int
     digest: str
     builtin: bool
-    kind: MetricKind
-    levels: _containers.RepeatedScalarFieldContainer[Level]
+    kind: _vocabulary_pb2.MetricKind
+    levels: _containers.RepeatedScalarFieldContainer[_vocabulary_pb2.Level]
     span_kinds: _containers.RepeatedScalarFieldContainer[str]
-    output_type: OutputType
+    output_type: _vocabulary_pb2.OutputType
     description: str
     prompt: str
     labels: _containers.RepeatedCompositeFieldContainer[Label]
@@ -98,7 +151,41 @@ class Metric(_message.Message):
     parameters: _struct_pb2.Struct
     required_metrics: _containers.RepeatedScalarFieldContainer[str]
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., builtin: _Optional[bool] = ..., kind: _Optional[_Union[MetricKind, str]] = ..., levels: _Optional[_Iterable[_Union[Level, str]]] = ..., span_kinds: _Optional[_Iterable[str]] = ..., output_type: _Optional[_Union[OutputType, str]] = ..., description: _Optional[str] = ..., prompt: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., function: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., required_metrics: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reference: str
+    arguments: _struct_pb2.Struct
+    jury: Jury
+    too_long: TooLong
+    source: str
+    expression: str
+    roll_up: RollUp
+    wait: _duration_pb2.Duration
+    minimum: float
+    maximum: float
+    direction: Direction
+    threshold: float
+    unit: str
+    shadowed: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    colors: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., builtin: _Optional[bool] = ..., kind: _Optional[_Union[_vocabulary_pb2.MetricKind, str]] = ..., levels: _Optional[_Iterable[_Union[_vocabulary_pb2.Level, str]]] = ..., span_kinds: _Optional[_Iterable[str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2.OutputType, str]] = ..., description: _Optional[str] = ..., prompt: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., function: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., required_metrics: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., jury: _Optional[_Union[Jury, _Mapping]] = ..., too_long: _Optional[_Union[TooLong, str]] = ..., source: _Optional[str] = ..., expression: _Optional[str] = ..., roll_up: _Optional[_Union[RollUp, _Mapping]] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., direction: _Optional[_Union[Direction, str]] = ..., threshold: _Optional[float] = ..., unit: _Optional[str] = ..., shadowed: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., colors: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Jury(_message.Message):
+    __slots__ = ("models", "repeats", "vote")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
+    VOTE_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedScalarFieldContainer[str]
+    repeats: int
+    vote: Vote
+    def __init__(self, models: _Optional[_Iterable[str]] = ..., repeats: _Optional[int] = ..., vote: _Optional[_Union[Vote, str]] = ...) -> None: ...
+
+class RollUp(_message.Message):
+    __slots__ = ("statistic", "label")
+    STATISTIC_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    statistic: Statistic
+    label: str
+    def __init__(self, statistic: _Optional[_Union[Statistic, str]] = ..., label: _Optional[str] = ...) -> None: ...
 
 class Label(_message.Message):
     __slots__ = ("name", "value")
@@ -107,14 +194,6 @@ class Label(_message.Message):
     name: str
     value: float
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
-
-class MetricRef(_message.Message):
-    __slots__ = ("name", "version")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    version: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class CreateMetricRequest(_message.Message):
     __slots__ = ("metric", "request_id")
@@ -187,3 +266,57 @@ class DeleteMetricRequest(_message.Message):
     base_version: int
     request_id: str
     def __init__(self, name: _Optional[str] = ..., base_version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RestoreMetricVersionRequest(_message.Message):
+    __slots__ = ("name", "version", "base_version", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    base_version: int
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TestMetricRequest(_message.Message):
+    __slots__ = ("metric", "name", "target", "repeats", "wait")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    metric: Metric
+    name: str
+    target: _evaluator_pb2.Target
+    repeats: int
+    wait: _duration_pb2.Duration
+    def __init__(self, metric: _Optional[_Union[Metric, _Mapping]] = ..., name: _Optional[str] = ..., target: _Optional[_Union[_evaluator_pb2.Target, _Mapping]] = ..., repeats: _Optional[int] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class TestMetricResponse(_message.Message):
+    __slots__ = ("results", "spread", "usage", "warnings")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_evaluator_pb2.Result]
+    spread: Spread
+    usage: _evaluator_pb2.Usage
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, results: _Optional[_Iterable[_Union[_evaluator_pb2.Result, _Mapping]]] = ..., spread: _Optional[_Union[Spread, _Mapping]] = ..., usage: _Optional[_Union[_evaluator_pb2.Usage, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Spread(_message.Message):
+    __slots__ = ("mean", "standard_deviation", "minimum", "maximum", "agreement", "successes")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STANDARD_DEVIATION_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSES_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    standard_deviation: float
+    minimum: float
+    maximum: float
+    agreement: float
+    successes: int
+    def __init__(self, mean: _Optional[float] = ..., standard_deviation: _Optional[float] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., agreement: _Optional[float] = ..., successes: _Optional[int] = ...) -> None: ...

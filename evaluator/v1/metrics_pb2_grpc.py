@@ -65,6 +65,16 @@ class MetricsStub:
                 request_serializer=evaluator_dot_v1_dot_metrics__pb2.UpdateMetricRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_metrics__pb2.Metric.FromString,
                 _registered_method=True)
+        self.RestoreMetricVersion = channel.unary_unary(
+                '/evaluator.v1.Metrics/RestoreMetricVersion',
+                request_serializer=evaluator_dot_v1_dot_metrics__pb2.RestoreMetricVersionRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_metrics__pb2.Metric.FromString,
+                _registered_method=True)
+        self.TestMetric = channel.unary_unary(
+                '/evaluator.v1.Metrics/TestMetric',
+                request_serializer=evaluator_dot_v1_dot_metrics__pb2.TestMetricRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_metrics__pb2.TestMetricResponse.FromString,
+                _registered_method=True)
         self.DeleteMetric = channel.unary_unary(
                 '/evaluator.v1.Metrics/DeleteMetric',
                 request_serializer=evaluator_dot_v1_dot_metrics__pb2.DeleteMetricRequest.SerializeToString,
@@ -83,10 +93,14 @@ class MetricsServicer:
     def CreateMetric(self, request, context):
         """Makes a custom metric, version 1 (or the next version after a deletion).
 
+        It may take the name of a built-in metric, which it then shadows: versions go on from the built-in's, the built-in
+        stays reachable as `builtin/NAME`, and deleting the custom metric brings it back.
+
         Idempotent by `request_id`: repeating it returns the metric that the first call made.
 
-        Errors: `INVALID_ARGUMENT` (`INVALID_DEFINITION`) names the field; `ALREADY_EXISTS` (`NAME_TAKEN`) where the name
-        or the display name belongs to another metric, built-in ones included.
+        Errors: `INVALID_ARGUMENT` (`INVALID_DEFINITION`) names the field; `ALREADY_EXISTS` (`NAME_TAKEN`) where the slug
+        of the name or of the display name belongs to another metric; `FAILED_PRECONDITION` (`REQUIRED_METRIC_MISSING`,
+        `LEVEL_MISMATCH`) where what it requires does not exist, does not fit its levels, or requires it in turn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +140,29 @@ class MetricsServicer:
 
         Errors: `ABORTED` (`VERSION_MOVED`, metadata `current_version`) where `base_version` is no longer the newest: read
         the metric again and repeat the edit; `INVALID_ARGUMENT` (`INVALID_DEFINITION`), also for a built-in metric;
-        `NOT_FOUND` (`METRIC_NOT_FOUND`).
+        `NOT_FOUND` (`METRIC_NOT_FOUND`); `FAILED_PRECONDITION` (`METRIC_IN_USE`) where the display name, or a level, that
+        another metric or a rule relies on would go; `FAILED_PRECONDITION` as in `CreateMetric`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreMetricVersion(self, request, context):
+        """Makes the content of an old version the next version of a custom metric.
+
+        Idempotent by `request_id`: repeating it returns the version that the first call made.
+
+        Errors: as `UpdateMetric`; `NOT_FOUND` (`METRIC_NOT_FOUND`) also where there is no such version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestMetric(self, request, context):
+        """Applies a metric, which need not be saved, to one target as often as asked, and says how far the answers differ.
+        Nothing is written: no metric, no result; what judges cost is real.
+
+        Errors: as `CreateMetric` and as `Evaluator.Evaluate`.  A judge's failure is a result, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +175,8 @@ class MetricsServicer:
 
         Errors: `FAILED_PRECONDITION` (`METRIC_IN_USE`) while a rule or another metric names it, with their names;
         `ABORTED` (`VERSION_MOVED`); `INVALID_ARGUMENT` (`INVALID_DEFINITION`) for a built-in metric; `NOT_FOUND`
-        (`METRIC_NOT_FOUND`).
+        (`METRIC_NOT_FOUND`).  A custom metric that shadows a built-in one may go while it is named: the built-in takes
+        over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,6 +209,16 @@ def add_MetricsServicer_to_server(servicer, server):
                     servicer.UpdateMetric,
                     request_deserializer=evaluator_dot_v1_dot_metrics__pb2.UpdateMetricRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_metrics__pb2.Metric.SerializeToString,
+            ),
+            'RestoreMetricVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreMetricVersion,
+                    request_deserializer=evaluator_dot_v1_dot_metrics__pb2.RestoreMetricVersionRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_metrics__pb2.Metric.SerializeToString,
+            ),
+            'TestMetric': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestMetric,
+                    request_deserializer=evaluator_dot_v1_dot_metrics__pb2.TestMetricRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_metrics__pb2.TestMetricResponse.SerializeToString,
             ),
             'DeleteMetric': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMetric,
@@ -319,6 +366,60 @@ class Metrics:
             '/evaluator.v1.Metrics/UpdateMetric',
             evaluator_dot_v1_dot_metrics__pb2.UpdateMetricRequest.SerializeToString,
             evaluator_dot_v1_dot_metrics__pb2.Metric.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreMetricVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Metrics/RestoreMetricVersion',
+            evaluator_dot_v1_dot_metrics__pb2.RestoreMetricVersionRequest.SerializeToString,
+            evaluator_dot_v1_dot_metrics__pb2.Metric.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestMetric(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Metrics/TestMetric',
+            evaluator_dot_v1_dot_metrics__pb2.TestMetricRequest.SerializeToString,
+            evaluator_dot_v1_dot_metrics__pb2.TestMetricResponse.FromString,
             options,
             channel_credentials,
             insecure,

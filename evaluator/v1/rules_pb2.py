@@ -23,6 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from evaluator.v1 import metrics_pb2 as evaluator_dot_v1_dot_metrics__pb2
+try:
+  evaluator_dot_v1_dot_vocabulary__pb2 = evaluator_dot_v1_dot_metrics__pb2.evaluator_dot_v1_dot_vocabulary__pb2
+except AttributeError:
+  evaluator_dot_v1_dot_vocabulary__pb2 = evaluator_dot_v1_dot_metrics__pb2.evaluator.v1.vocabulary_pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2

@@ -1,6 +1,7 @@
 import datetime
 
 from evaluator.v1 import metrics_pb2 as _metrics_pb2
+from evaluator.v1 import vocabulary_pb2 as _vocabulary_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -26,7 +27,7 @@ class Rule(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
-    level: _metrics_pb2.Level
+    level: _vocabulary_pb2.Level
     metrics: _containers.RepeatedScalarFieldContainer[str]
     sample_rate: float
     filter: str
@@ -34,7 +35,7 @@ class Rule(_message.Message):
     enabled: bool
     enable_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., level: _Optional[_Union[_metrics_pb2.Level, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[float] = ..., filter: _Optional[str] = ..., description: _Optional[str] = ..., enabled: _Optional[bool] = ..., enable_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., level: _Optional[_Union[_vocabulary_pb2.Level, str]] = ..., metrics: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[float] = ..., filter: _Optional[str] = ..., description: _Optional[str] = ..., enabled: _Optional[bool] = ..., enable_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateRuleRequest(_message.Message):
     __slots__ = ("rule", "request_id")

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import clickhouse_connect
+from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -71,6 +72,7 @@ class Database:
         }
         self._timeout_seconds = timeout_seconds
         self._client: AsyncClient | None = None
+        self._types: dict[tuple[str, tuple[str, ...]], Sequence[ClickHouseType]] = {}
 
     async def __aenter__(self) -> Database:
         await self.connect()
@@ -153,8 +155,18 @@ class Database:
     ) -> None:
         """Insert rows; the same token with the same rows is stored once (within the table's window)."""
         settings = {"insert_deduplication_token": token} if token else {}
+        key = table, tuple(columns)
         try:
-            await self.client.insert(table, rows, column_names=list(columns), database=self.name, settings=settings)
+            context = await self.client.create_insert_context(
+                table,
+                column_names=columns,
+                database=self.name,
+                column_types=self._types.get(key),  # else each INSERT would ask for them first
+                settings=settings,
+                data=rows,
+            )
+            self._types[key] = context.column_types
+            await self.client.data_insert(context)
         except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise_own(error)
 

@@ -26,12 +26,19 @@ class ClickHouseDefinitions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, kind: str, name: str, body: Mapping[str, object], *, author: str = "") -> Document:
+    async def create(
+        self, kind: str, name: str, body: Mapping[str, object], *, author: str = "", above: int = 0
+    ) -> Document:
         """Make the first version, or the next one after a deletion; see the port."""
         history = await self.versions(kind, name)
         if history and not history[0].deleted:
             raise NameTaken(f"there is a {kind} {name!r} already (version {history[0].version})")
-        version = history[0].version + 1 if history else 1
+        newest = history[0].version if history else 0
+        version = max(newest, above) + 1
+        for skipped in range(
+            newest + 1, version
+        ):  # versions are claimed without gaps; whoever claims it, it is skipped
+            await self._claim(kind, name, skipped, {}, author=author, deleted=True)
         if not await self._claim(kind, name, version, body, author=author):
             raise NameTaken(f"there is a {kind} {name!r} already: somebody else made it just now")
         return await self.get(kind, name, version=version)

@@ -88,7 +88,7 @@ ERASED: Final[Mapping[str, Erasable]] = {
         rows="if(Level = 'session', TargetId IN {sessions}, substring(TargetId, 1, 32) IN {traces})",
     ),
     "judge_traces": Erasable(rows="hasAny({all_traces}, Links.TraceId) OR SpanAttributes['session.id'] IN {sessions}"),
-    "judge_cache": Erasable(rows=f"InputDigest IN (SELECT InputDigest FROM evaluations WHERE {_RESULT})"),
+    "judge_cache": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}"),
     "evaluations": Erasable(rows=_RESULT),
     "evaluations_current": Erasable(rows=_RESULT),
     "writeback": Erasable(rows="TraceId IN {traces} OR toString(EvaluationId) IN {evaluations}"),

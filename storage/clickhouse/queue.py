@@ -8,8 +8,8 @@ from typing import Any
 
 from storage.clickhouse.client import Database, statement
 from storage.clickhouse.telemetry import MAX_NS, log_window, settled_anchors
-from storage.model import Anchor, Level, TargetRef
-from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress
+from storage.model import Anchor, Level, TargetRef, is_id
+from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress, Watched
 
 _FILTER = "/*filter*/"
 MAX_TARGETS = 1000
@@ -63,6 +63,8 @@ class ClickHouseQueue:
                     trace_ids=(row["trace_id"],),
                     first_ns=row["first_ns"],
                     last_ns=row["last_ns"],
+                    spans=row["spans"],
+                    logs=row["logs"],
                 ),
                 has_logs=bool(row["has_logs"]),
                 ready_ms=row["ready_ms"],
@@ -92,7 +94,7 @@ class ClickHouseQueue:
         rows = await self._filtered("candidate_spans", wanted, parameters)
         found: list[TargetRecord] = []
         for row in rows:
-            if not _valid_span_id(row["span_id"]):
+            if not is_id(row["span_id"], 16):
                 continue
             trace = by_id[row["trace_id"]].record
             ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
@@ -115,6 +117,7 @@ class ClickHouseQueue:
                     first_ns=trace.first_ns,
                     last_ns=trace.last_ns,
                     observation_kind=row["observation_kind"],
+                    traces=(trace,),
                 )
             )
         return found
@@ -165,7 +168,7 @@ class ClickHouseQueue:
                 (
                     decision.rule, decision.rule_version, decision.metric, str(decision.target.level),
                     decision.target.key, decision.watermark_ms, decision.decision, decision.reason, decision.attempt,
-                    0, decision.worker,
+                    decision.next_attempt_ms, decision.worker,
                 )
                 for decision in decisions
             ]  # fmt: skip
@@ -178,12 +181,68 @@ class ClickHouseQueue:
                 rule=row["rule"],
                 rule_version=row["rule_version"],
                 metric=row["metric"],
-                target=_target(row["level"], row["target_id"]),
+                target=target_of(row["level"], row["target_id"]),
                 watermark_ms=row["watermark_ms"],
                 decision="started",
                 attempt=row["attempt"],
             )
             for row in await self._database.rows("abandoned", {"max_rows": limit})
+        ]
+
+    async def waiting_due(self, rules: Collection[str], *, limit: int) -> list[Decision]:
+        """See the port."""
+        rows = await self._database.rows("waiting_due", {"rules": sorted(rules), "max_rows": limit})
+        return [
+            Decision(
+                rule=row["rule"],
+                rule_version=row["rule_version"],
+                metric=row["metric"],
+                target=target_of(row["level"], row["target_id"]),
+                watermark_ms=row["watermark_ms"],
+                decision="waiting",
+                attempt=row["attempt"],
+            )
+            for row in rows
+        ]
+
+    async def results_until_us(self) -> int:
+        """See the port."""
+        rows = await self._database.rows("safe_until", {"tables": r"\bevaluations\b", "lag_ms": 0})
+        return int(rows[0]["until_us"])
+
+    async def arrived_metrics(self, metrics: Collection[str], *, after_us: int, until_us: int) -> set[str]:
+        """See the port."""
+        window = {"after_us": after_us, "until_us": until_us}
+        rows = await self._database.rows("arrived_metrics", window | {"metrics": sorted(metrics)})
+        return {row["metric"] for row in rows}
+
+    async def woken(
+        self, watched: Watched, *, after_us: int, until_us: int, again: Collection[TargetRef]
+    ) -> list[Decision]:
+        """See the port."""
+        rows = await self._database.rows(
+            "woken",
+            {
+                "rule": watched.rule,
+                "metric": watched.metric,
+                "level": str(watched.level),
+                "required": sorted(watched.required),
+                "after_us": after_us,
+                "until_us": until_us,
+                "again": sorted(target.key for target in again),
+            },
+        )
+        return [
+            Decision(
+                rule=watched.rule,
+                rule_version=row["rule_version"],
+                metric=watched.metric,
+                target=target_of(str(watched.level), row["target_id"]),
+                watermark_ms=row["watermark_ms"],
+                decision=row["decision"],
+                attempt=row["attempt"],
+            )
+            for row in rows
         ]
 
     async def decisions_of(self, rule: str, target: TargetRef) -> list[tuple[Decision, bool]]:
@@ -202,6 +261,7 @@ class ClickHouseQueue:
                     decision=row["decision"],
                     reason=row["reason"],
                     attempt=row["attempt"],
+                    next_attempt_ms=row["next_attempt_ms"],
                 ),
                 bool(row["alive"]),
             )
@@ -242,11 +302,8 @@ class ClickHouseLeases:
         await self._database.run("lease_release", {"me": owner})
 
 
-def _valid_span_id(text: str) -> bool:
-    return len(text) == 16 and not text.strip("0123456789abcdef") and bool(text.strip("0"))
-
-
-def _target(level: str, target_id: str) -> TargetRef:
+def target_of(level: str, target_id: str) -> TargetRef:
+    """Inverse of `TargetRef.key`."""
     match Level(level):
         case Level.SPAN:
             trace_id, _, span_id = target_id.partition(":")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.clickhouse.client import Database
+from storage.clickhouse.client import Database, statement
+from storage.clickhouse.queue import target_of
 from storage.errors import NotFound
 from storage.model import (
     Abstention,
@@ -25,9 +28,11 @@ from storage.model import (
     TargetRef,
     Usage,
 )
-from storage.ports import ResultCursor, ResultFilter
+from storage.ports import OpenEvaluation, ResultCursor, ResultFilter, ValueCursor
 
 MAX_US = 2**53
+SHOWN = ("online", "ondemand", "backfill", "recompute")
+"""Purposes of what is shown on spans."""
 MAX_IDS = 1000
 """Ids in one parameter: ClickHouse refuses form values over 128 KiB."""
 MAX_UINT32 = 2**32 - 1
@@ -68,25 +73,76 @@ class ClickHouseResults:
 
     async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
         """The newest attempt of each; see the port."""
-        where = _parameters(ResultFilter(include_superseded=True)) | _before(None) | {"max_rows": 100_000}
+        where = _parameters(ResultFilter(include_superseded=True)) | _before(None) | {"max_rows": 100_000, "purposes": []}
         wanted = [str(each) for each in ids]
         found: list[Evaluation] = []
         for start in range(0, len(wanted), MAX_IDS):
-            rows = await self._database.rows("results", where | {"ids": wanted[start : start + MAX_IDS]})
+            rows = await self._rows("results", where | {"ids": wanted[start : start + MAX_IDS]})
             found += [_from_row(row) for row in rows]
         return {each.evaluation_id: each for each in sorted(found, key=lambda each: each.attempt)}
 
     async def newest(self, where: ResultFilter, *, before: ResultCursor | None, limit: int) -> list[Evaluation]:
         """Newest first; see the port."""
-        rows = await self._database.rows("results", _parameters(where) | _before(before) | {"max_rows": limit})
+        rows = await self._rows("results", _parameters(where) | _before(before) | {"max_rows": limit})
         return [_from_row(row) for row in rows]
+
+    async def ranked(
+        self, where: ResultFilter, *, descending: bool, after: ValueCursor | None, limit: int
+    ) -> list[Evaluation]:
+        """By value; see the port."""
+        place: dict[str, object] = {
+            "placed": after is not None,
+            "sign": -1 if descending else 1,
+            "after_bits": _bits(after.value if after else 0.0),
+            "after_id": str(after.evaluation_id) if after else "",
+            "after_attempt": after.attempt if after else 0,
+            "max_rows": limit,
+        }
+        rows = await self._rows("results_ranked", _parameters(where) | place)
+        order = {(uuid.UUID(row["evaluation_id"]), row["attempt"]): number for number, row in enumerate(rows)}
+        found = await self._attempts(order)
+        return sorted(found, key=lambda each: order[each.evaluation_id, each.attempt])
+
+    async def _attempts(self, wanted: Collection[tuple[uuid.UUID, int]]) -> list[Evaluation]:
+        ids = [str(evaluation_id) for evaluation_id, _ in wanted]
+        everything = _parameters(ResultFilter(include_superseded=True)) | _before(None) | {"max_rows": 100_000}
+        found: list[Evaluation] = []
+        for start in range(0, len(ids), MAX_IDS):
+            rows = await self._rows("results", everything | {"ids": ids[start : start + MAX_IDS], "purposes": []})
+            found += [_from_row(row) for row in rows if (uuid.UUID(row["evaluation_id"]), row["attempt"]) in wanted]
+        return found
+
+    async def unfinished(
+        self, where: ResultFilter, *, before: OpenEvaluation | None, limit: int
+    ) -> list[OpenEvaluation]:
+        """Queued and computing; see the port."""
+        if where.rule and where.run:
+            return []
+        place = {
+            "before_us": before.since_us if before else MAX_US,
+            "before_rule": before.rule if before else "",
+            "before_metric": before.metric if before else "",
+            "before_target": before.target.key if before else "",
+            "max_rows": limit,
+            "rule": f"run:{where.run}" if where.run else where.rule,
+        }
+        rows = await self._database.rows("results_open", _parameters(where) | place)
+        return [
+            OpenEvaluation(
+                target=target_of(row.pop("level"), row.pop("target_id")), status=Status(row.pop("status")), **row
+            )
+            for row in rows
+        ]
+
+    async def _rows(self, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        return await self._database.query(statement(name).replace("/*where*/", statement("results_where")), parameters)
 
     async def arrived(self, where: ResultFilter, *, after: ResultCursor, limit: int) -> list[Evaluation]:
         """In order of arrival; see the port."""
         parameters = _parameters(where)
         parameters["until_us"] = min(int(str(parameters["until_us"])), await self._safe_until_us())
         place = {"after_us": after.inserted_us, "after_id": str(after.evaluation_id), "after_attempt": after.attempt}
-        rows = await self._database.rows("results_arrived", parameters | place | {"max_rows": limit})
+        rows = await self._rows("results_arrived", parameters | place | {"max_rows": limit})
         return [_from_row(row) for row in rows]
 
     async def cursor_now(self) -> ResultCursor:
@@ -100,6 +156,23 @@ class ClickHouseResults:
             if evaluation.metric_digest == metric_digest and evaluation.input_digest == input_digest:
                 return evaluation
         return None
+
+    async def current(
+        self, metrics: Collection[str], *, trace_ids: Collection[str] = (), session_ids: Collection[str] = ()
+    ) -> list[Evaluation]:
+        """What counts now of these metrics; see the port."""
+        found: list[Evaluation] = []
+        everything = _parameters(ResultFilter(metrics=tuple(metrics))) | _before(None) | {"max_rows": 10_000_000}
+        traces, sessions = sorted(trace_ids), sorted(session_ids)
+        for start in range(0, len(traces), MAX_IDS):
+            rows = await self._rows("results", everything | {"trace_ids": traces[start : start + MAX_IDS]})
+            found += [_from_row(row) for row in rows]
+        for start in range(0, len(sessions), MAX_IDS):
+            part = [TargetRef(level=Level.SESSION, session_id=each) for each in sessions[start : start + MAX_IDS]]
+            found += await self.newest(
+                ResultFilter(targets=tuple(part), metrics=tuple(metrics)), before=None, limit=10_000_000
+            )
+        return found
 
     async def _safe_until_us(self) -> int:
         rows = await self._database.rows("safe_until", {"tables": r"\bevaluations\b", "lag_ms": 0})
@@ -128,10 +201,21 @@ def _parameters(where: ResultFilter) -> dict[str, object]:
         "statuses": [str(status) for status in where.statuses],
         "rule": where.rule,
         "run": where.run,
+        "purposes": [str(purpose) for purpose in where.purposes] or ([] if where.run else list(SHOWN)),
+        "kinds": [str(kind) for kind in where.kinds],
+        "labels": list(where.labels),
+        "bounded": where.minimum is not None or where.maximum is not None,
+        "minimum_bits": _bits(-math.inf if where.minimum is None else where.minimum),
+        "maximum_bits": _bits(math.inf if where.maximum is None else where.maximum),
         "since_us": _micros(where.since) if where.since else 0,
         "until_us": _micros(where.until) if where.until else MAX_US,
-        "superseded": where.include_superseded,
+        "superseded": where.include_superseded or bool(where.run),
     }
+
+
+def _bits(number: float) -> int:
+    """A number as it lies in memory: as text a server may read it one bit off."""
+    return int.from_bytes(struct.pack("<d", number), "little")
 
 
 def _micros(time: datetime) -> int:

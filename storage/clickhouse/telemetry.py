@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from storage.errors import NotFound, Unavailable
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
 from storage.otlp import columns
 from storage.ports import StoredRequests, TargetRecord, TelemetryTable
+from storage.together import together
 
 INSERT_SETTINGS: Mapping[str, object] = {
     "async_insert": 0,  # an answer means: the part is committed
@@ -29,6 +31,8 @@ INSERT_SECONDS = 20.0
 """A frozen server must not hold the callers of a group for longer; the token makes a repetition harmless."""
 DAY_NS = 86_400_000_000_000
 MAX_NS = 2**63 - 1
+MAX_PARAMETER_BYTES = 100_000
+"""ClickHouse refuses form values over 128 KiB."""
 
 
 class ClickHouseSink:
@@ -79,34 +83,51 @@ class ClickHouseTelemetry:
         self, refs: Sequence[TargetRef], *, time_hint_ns: int | None = None
     ) -> Mapping[TargetRef, TargetRecord]:
         """Find targets by id; see the port."""
-        traces = await self._trace_rows({ref.trace_id for ref in refs if ref.level is not Level.SESSION})
-        found: dict[TargetRef, TargetRecord] = {}
         span_refs = [ref for ref in refs if ref.level is Level.SPAN]
+        trace_ids = {ref.trace_id for ref in refs if ref.level is Level.TRACE}
+        found = await self._sessions([ref for ref in refs if ref.level is Level.SESSION])
+        traces, anchors = await together(
+            self.traces(trace_ids | {ref.trace_id for ref in span_refs}), settled_anchors(self._database, trace_ids)
+        )
         wanted = set(span_refs)
         for row in await self._span_rows(span_refs, traces, time_hint_ns):
             ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
             if ref in wanted:  # ids are matched one by one in SQL: a span id may exist in another trace too
                 found[ref] = _span_record(ref, row, traces.get(ref.trace_id))
-        trace_refs = [ref for ref in refs if ref.level is Level.TRACE and ref.trace_id in traces]
-        found |= {ref: _trace_record(ref, traces[ref.trace_id]) for ref in trace_refs}
-        anchors = await settled_anchors(self._database, [ref.trace_id for ref in trace_refs])
-        for ref in trace_refs:
-            if ref.trace_id in anchors:
-                found[ref] = replace(found[ref], anchor=anchors[ref.trace_id])
+        for trace_id in trace_ids & traces.keys():
+            record = traces[trace_id]
+            found[record.ref] = replace(record, anchor=anchors.get(trace_id, record.anchor))
         return found
 
-    async def _trace_rows(self, trace_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    async def traces(self, trace_ids: Collection[str]) -> Mapping[str, TargetRecord]:
+        """Where traces stand; see the port."""
         if not trace_ids:
             return {}
         rows = await self._database.rows("locate_traces", {"trace_ids": sorted(trace_ids)})
-        return {row["trace_id"]: row for row in rows}
+        return {row["trace_id"]: _trace_record(row) for row in rows}
+
+    async def _sessions(self, refs: Sequence[TargetRef]) -> dict[TargetRef, TargetRecord]:
+        found: dict[TargetRef, TargetRecord] = {}
+        for page in _pages([ref.session_id for ref in refs]):
+            located, settled = await together(
+                self._database.rows("locate_sessions", {"session_ids": page}),
+                self._database.rows("settled_session_anchors", {"session_ids": page}),
+            )
+            anchors = {row["session_id"]: _anchor(*row["anchor"]) for row in settled}
+            rows_of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+            for row in located:
+                rows_of[row["session_id"]].append(row)
+            for session_id, rows in rows_of.items():
+                record = _session_record(session_id, rows)
+                found[record.ref] = replace(record, anchor=anchors.get(session_id, record.anchor))
+        return found
 
     async def _span_rows(
-        self, refs: Sequence[TargetRef], traces: Mapping[str, Mapping[str, Any]], time_hint_ns: int | None
+        self, refs: Sequence[TargetRef], traces: Mapping[str, TargetRecord], time_hint_ns: int | None
     ) -> list[dict[str, Any]]:
         if not refs:
             return []
-        windows = [(row["first_ns"], row["last_ns"]) for row in traces.values()]
+        windows = [(record.first_ns, record.last_ns) for record in traces.values()]
         first = min((first for first, _ in windows), default=0)
         last = max((last for _, last in windows), default=MAX_NS)
         if not windows and time_hint_ns is not None:  # the rollup lags behind only after a crash
@@ -155,57 +176,77 @@ async def settled_anchors(database: Database, trace_ids: Collection[str]) -> dic
     """The spans on which earlier trace results stand, by trace id: later results go to the same place."""
     if not trace_ids:
         return {}
-    anchors: dict[str, Anchor] = {}
-    for row in await database.rows("settled_anchors", {"trace_ids": sorted(trace_ids)}):
-        span_id, time_ns, service_name, span_name = row["anchor"]
-        anchors[row["trace_id"]] = Anchor(
-            trace_id=row["trace_id"],
-            span_id=span_id,
-            time_ns=time_ns,
-            service_name=service_name,
-            span_name=span_name,
-        )
-    return anchors
+    rows = await database.rows("settled_anchors", {"trace_ids": sorted(trace_ids)})
+    return {row["trace_id"]: _anchor(row["trace_id"], *row["anchor"]) for row in rows}
 
 
-def _span_record(ref: TargetRef, row: Mapping[str, Any], trace: Mapping[str, Any] | None) -> TargetRecord:
+def _anchor(trace_id: str, span_id: str, time_ns: int, service_name: str, span_name: str) -> Anchor:
+    return Anchor(trace_id=trace_id, span_id=span_id, time_ns=time_ns, service_name=service_name, span_name=span_name)
+
+
+def _span_record(ref: TargetRef, row: Mapping[str, Any], trace: TargetRecord | None) -> TargetRecord:
     start = row["start_ns"]
     return TargetRecord(
         ref=ref,
         target_time_ns=start,
         start_ns=start,
         watermark_ms=row["watermark_ms"],
-        anchor=Anchor(
-            trace_id=ref.trace_id,
-            span_id=ref.span_id,
-            time_ns=start,
-            service_name=row["service_name"],
-            span_name=row["span_name"],
-        ),
+        anchor=_anchor(ref.trace_id, ref.span_id, start, row["service_name"], row["span_name"]),
         trace_ids=(ref.trace_id,),
-        first_ns=trace["first_ns"] if trace else start,
-        last_ns=trace["last_ns"] if trace else start,
+        first_ns=trace.first_ns if trace else start,
+        last_ns=trace.last_ns if trace else start,
         observation_kind=row["observation_kind"],
+        traces=(trace,) if trace else (),
     )
 
 
-def _trace_record(ref: TargetRef, row: Mapping[str, Any]) -> TargetRecord:
+def _trace_record(row: Mapping[str, Any]) -> TargetRecord:
+    trace_id = row["trace_id"]
     return TargetRecord(
-        ref=ref,
+        ref=TargetRef(level=Level.TRACE, trace_id=trace_id),
         target_time_ns=row["first_ingested_ms"] * 1_000_000,
         start_ns=row["first_ns"],
         watermark_ms=row["watermark_ms"],
-        anchor=Anchor(
-            trace_id=ref.trace_id,
-            span_id=row["anchor_span_id"],
-            time_ns=row["anchor_ns"],
-            service_name=row["anchor_service"],
-            span_name=row["anchor_name"],
-        ),
-        trace_ids=(ref.trace_id,),
+        anchor=_anchor(trace_id, row["anchor_span_id"], row["anchor_ns"], row["anchor_service"], row["anchor_name"]),
+        trace_ids=(trace_id,),
         first_ns=row["first_ns"],
         last_ns=row["last_ns"],
+        spans=row["spans"],
+        logs=row["logs"],
     )
+
+
+def _session_record(session_id: str, rows: Sequence[Mapping[str, Any]]) -> TargetRecord:
+    """Out of the rows of its traces, the one whose part of the session arrived first before the others."""
+    traces = tuple(map(_trace_record, rows))
+    return TargetRecord(
+        ref=TargetRef(level=Level.SESSION, session_id=session_id),
+        target_time_ns=rows[0]["session_first_ms"] * 1_000_000,
+        start_ns=min(trace.start_ns for trace in traces),
+        watermark_ms=max(trace.watermark_ms for trace in traces),
+        anchor=traces[0].anchor,
+        trace_ids=tuple(trace.ref.trace_id for trace in traces),
+        first_ns=min(trace.first_ns for trace in traces),
+        last_ns=max(trace.last_ns for trace in traces),
+        spans=sum(trace.spans for trace in traces),
+        logs=sum(trace.logs for trace in traces),
+        traces=traces,
+    )
+
+
+def _pages(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, in runs that one parameter can hold."""
+    page: list[str] = []
+    size = 0
+    for text in dict.fromkeys(texts):
+        length = 2 * len(text.encode()) + 3  # every byte may need an escape
+        if page and size + length > MAX_PARAMETER_BYTES:
+            yield page
+            page, size = [], 0
+        page.append(text)
+        size += length
+    if page:
+        yield page
 
 
 def _stored_span(row: dict[str, Any]) -> StoredSpan:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from storage.dialects.media import Attached, attached
 from storage.dialects.values import decode, decode_json, encode
 
 ROLES: Final[Mapping[str, str]] = {
@@ -80,7 +81,9 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message.  `role` is `system`, `user`, `assistant` or `tool`; `media` holds mime types of what is not text."""
+    """One message.  `role` is `system`, `user`, `assistant` or `tool`; `media` holds mime types of what is not text, and
+    `attached` these things themselves, as far as they were sent.
+    """
 
     role: str
     content: str = ""
@@ -88,6 +91,7 @@ class Message:
     tool_call_id: str = ""
     name: str = ""
     media: tuple[str, ...] = ()
+    attached: tuple[Attached, ...] = field(default=(), compare=False, repr=False)
     reasoning: str = ""
     finish_reason: str = ""
 
@@ -112,6 +116,7 @@ class Parts:
     calls: list[ToolCall] = field(default_factory=list)
     results: list[Message] = field(default_factory=list)
     media: list[str] = field(default_factory=list)
+    attached: list[Attached] = field(default_factory=list)
 
     def add(self, part: object, depth: int = 0) -> None:
         """Read one part: a text, or an object in any vendor's vocabulary.  What is not known adds nothing."""
@@ -140,7 +145,7 @@ class Parts:
         elif kind in _REASONING_TYPES or part.get("thought") is True:
             self._add_reasoning(part)
         elif kind in _MEDIA_TYPES:
-            self.media.append(_mime_type(part))
+            self._add_media(part)
         elif not self._add_keyed(part):
             text = first_of(part, ("text", "content", "refusal", "prompt", "completion"))
             if isinstance(text, dict):
@@ -162,9 +167,13 @@ class Parts:
             self._add_reasoning({"text": reasoning} if isinstance(reasoning, str) else reasoning)
             return True
         if not isinstance(part.get("text"), str) and any(isinstance(part.get(key), (dict, str)) for key in _MEDIA_KEYS):
-            self.media.append(_mime_type(part))
+            self._add_media(part)
             return True
         return False
+
+    def _add_media(self, part: Mapping[str, object]) -> None:
+        self.media.append(_mime_type(part))
+        self.attached.append(attached(part, self.media[-1]))
 
     def _add_call(self, call: Mapping[str, object]) -> None:
         if (read := tool_call(call)) is not None:

@@ -235,7 +235,8 @@ def _add_content(item: Mapping[str, object], parts: Parts) -> None:
         seen.add(contents)
         if not parts.texts:
             parts.texts = seen.texts
-        parts.reasoning, parts.media, parts.results = seen.reasoning, seen.media, seen.results
+        parts.reasoning, parts.results = seen.reasoning, seen.results
+        parts.media, parts.attached = seen.media, seen.attached
         parts.calls = seen.calls
 
 
@@ -273,7 +274,7 @@ def _built(parts: Parts, role: str, tool_call_id: str, name: str, finish: str) -
         return parts.results
     own = Message(
         role=role, content="\n".join(parts.texts), tool_calls=tuple(parts.calls), tool_call_id=tool_call_id, name=name,
-        media=tuple(parts.media), reasoning="\n".join(parts.reasoning), finish_reason=finish,
+        media=tuple(parts.media), attached=tuple(parts.attached), reasoning="\n".join(parts.reasoning), finish_reason=finish,
     )  # fmt: skip
     if not own.says_something and (parts.results or not role):
         return parts.results
@@ -292,6 +293,7 @@ def merged(messages: Iterable[Message]) -> list[Message]:
                 tool_calls=last.tool_calls + message.tool_calls,
                 name=last.name or message.name,
                 media=last.media + message.media,
+                attached=last.attached + message.attached,
                 reasoning="\n".join(filter(None, (last.reasoning, message.reasoning))),
                 finish_reason=message.finish_reason or last.finish_reason,
             )

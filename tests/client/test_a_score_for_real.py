@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
-from running_front import PreparedExplaining
+from running_front import PreparedExplaining, run_catalogue
 
 from assay.client import AsyncClient, CallFailed, InlineTarget, Level, MetricRef, ResultFilter, Status, TargetRef
 from evaluator.judges.choose import Judges
@@ -55,8 +55,8 @@ async def real(database: Database) -> AsyncIterator[Real]:
         judge = await stack.enter_async_context(ScriptedJudge())
         judges = await stack.enter_async_context(Judges(model="openai/scripted", base_url=judge.base_url, api_key="k"))
 
-        async def apply(definition: MetricDefinition, material: Material) -> Conclusion:
-            return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"))
+        async def apply(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+            return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"), repeat=repeat)
 
         definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
         metrics = Metrics(definitions, builtin=builtin_metrics())
@@ -70,6 +70,7 @@ async def real(database: Database) -> AsyncIterator[Real]:
             explaining=PreparedExplaining(),
             metrics=metrics,
             rules=Rules(definitions, metrics),
+            runs=run_catalogue(database, metrics),
         )
         port = await stack.enter_async_context(serving("127.0.0.1:0", parts))
         client = await stack.enter_async_context(AsyncClient(f"127.0.0.1:{port}", timeout_seconds=30.0))

@@ -13,7 +13,7 @@ import typer
 import yaml
 from blocks import ROOT
 
-from assay.cli import definitions, erasing, main, running, scores, store
+from assay.cli import applying, erasing, main, metrics, rules, running, runs, scores, store
 from assay.settings import Settings
 from evaluator.judges import port
 from evaluator.metrics.check import check
@@ -27,7 +27,7 @@ from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import Level
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "README.md"])
-COMMAND_MODULES = (definitions, erasing, running, scores, store)  # imported, they register their commands
+COMMAND_MODULES = (applying, erasing, metrics, rules, running, runs, scores, store)  # imported, they register their commands
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 

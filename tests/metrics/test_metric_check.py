@@ -62,15 +62,13 @@ def test_sound_definitions_pass(definition: MetricDefinition) -> None:
         (replace(JUDGE, labels={"a": 1.0, "b": 0.5}, output_type=OutputType.DISCRETE), "metric.labels"),
         (replace(JUDGE, labels={}, output_type=OutputType.DISCRETE), "metric.labels"),
         (replace(JUDGE, output_type=OutputType.BOOLEAN), "metric.labels"),
-        (replace(JUDGE, output_type=OutputType.TEXT), "metric.output_type"),
-        (replace(JUDGE, output_type=OutputType.MULTILABEL), "metric.output_type"),
+        (replace(JUDGE, output_type=OutputType.TEXT), "metric.labels"),
         (replace(JUDGE, function="response_length"), "metric.function"),
         (replace(JUDGE, required_metrics=("size",)), "metric.required_metrics"),
         (replace(JUDGE, parameters={"api_base": "http://elsewhere"}), "metric.parameters.api_base"),
         (replace(JUDGE, parameters={"temperature": [1]}), "metric.parameters.temperature"),
         (replace(JUDGE, parameters={"temperature": float("inf")}), "metric.parameters.temperature"),
         (replace(JUDGE, model="gpt 4"), "metric.model"),
-        (replace(JUDGE, levels=(Level.SESSION,)), "metric.levels"),
         (replace(JUDGE, levels=(Level.SPAN, Level.SPAN)), "metric.levels"),
         (replace(JUDGE, levels=(Level.TRACE,), span_kinds=("llm",)), "metric.span_kinds"),
         (replace(CODE, function="no_such"), "metric.function"),
@@ -88,21 +86,6 @@ def test_what_could_not_be_honoured_is_refused_and_the_field_is_named(definition
     with pytest.raises(InvalidDefinition) as raised:
         check(definition)
     assert raised.value.field == field
-
-
-def test_the_catalogue_is_whole() -> None:
-    """Both metrics of this release load, checked, as version 1."""
-    correctness, length = builtin_metrics()
-    assert (correctness.name, correctness.kind, correctness.output_type, correctness.version, correctness.builtin) == (
-        "correctness",
-        MetricKind.JUDGE,
-        OutputType.PERCENTAGE,
-        1,
-        True,
-    )
-    assert correctness.labels == {"correct": 1.0, "partially_correct": 0.5, "incorrect": 0.0}
-    assert (length.name, length.kind, length.output_type) == ("response_length", MetricKind.CODE, OutputType.COUNT)
-    assert {metric.levels for metric in (correctness, length)} == {(Level.SPAN, Level.TRACE)}
 
 
 def test_a_definition_survives_its_stored_form() -> None:

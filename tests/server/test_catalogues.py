@@ -124,12 +124,12 @@ async def test_a_moved_version_is_refused_and_names_the_current_one(metrics: Met
 
 
 async def test_a_taken_name_is_refused(metrics: Metrics) -> None:
-    """Slugs and display names share one space, with those of built-in metrics."""
+    """Slugs, display names and the slugs of these share one space, with those of built-in metrics."""
     name, other = a_name(), a_name()
     await metrics.create(judged(name, display_name=f"Title of {name}"))
     for taken in (
         judged(name),
-        judged("built_in"),
+        judged(other, display_name=f"title   OF {name}"),
         judged(other, display_name="Built In"),
         judged(other, display_name=name),
         judged(other, display_name=f"Title of {name}"),

@@ -96,6 +96,9 @@ def test_what_cannot_be_meant_is_refused(text: str, reason: str) -> None:
     assert str(refused.value) == reason
 
 
+JUDGED = ("judge_traces", "judge_cache")
+
+
 def test_the_journal_never_outlives_its_spans_nor_thirty_days() -> None:
     """It holds ids of sessions."""
     (journal,) = [table for table in TABLES if table.name == "trace_events"]
@@ -118,6 +121,11 @@ async def test_a_shorter_life_deletes_old_days_at_once_and_nothing_else(kept: Da
     await ClickHouseResults(kept).append([a_result(old), a_result(young)])
     write_back = ClickHouseWriteBack(kept)
     await write_back.project(since_ms=await write_back.newest_ms(), lag_seconds=60, limit=10)
+    arrived = ((old.trace_id, days_ago(20)), (young.trace_id, days_ago(0)))
+    traces = [(trace_id, milliseconds(at) * 1_000_000, milliseconds(at)) for trace_id, at in arrived]
+    await kept.insert_rows("judge_traces", ("TraceId", "Timestamp", "IngestedAt"), traces)
+    answers = [(trace_id.encode(), trace_id, milliseconds(at)) for trace_id, at in arrived]
+    await kept.insert_rows("judge_cache", ("Key", "TraceId", "CreatedAt"), answers)
     changed = await apply_retention(kept, parse_retention("5"))
     assert changed == [
         RetentionChange(table="otel_traces", from_days=0, to_days=5),
@@ -125,11 +133,14 @@ async def test_a_shorter_life_deletes_old_days_at_once_and_nothing_else(kept: Da
         RetentionChange(table="trace_events", from_days=30, to_days=5),
         RetentionChange(table="traces_rollup", from_days=0, to_days=5),
         RetentionChange(table="session_traces", from_days=0, to_days=5),
+        RetentionChange(table="judge_traces", from_days=30, to_days=5),
+        RetentionChange(table="judge_cache", from_days=30, to_days=5),
     ]
 
     async def gone() -> bool:
         listed = {row["TraceId"] for row in await kept.query("SELECT TraceId FROM traces")}
-        return await stored(kept) == listed == {young.trace_id}
+        said = {row["TraceId"] for table in JUDGED for row in await kept.query(f"SELECT TraceId FROM {table}")}
+        return await stored(kept) == listed == {young.trace_id} and said == {young.trace_id}
 
     await until(gone, seconds=60)
     rows = await kept.query("SELECT EvalKeys, EvalValues FROM otel_traces")
@@ -159,13 +170,15 @@ async def test_age_is_counted_from_arrival_whatever_a_senders_clock_says(kept: D
 async def test_what_is_in_force_is_not_applied_again(kept: Database) -> None:
     """Every start asks; a second ALTER would look into every part again."""
     asked = parse_retention("30,evaluations=400")
-    assert len(await apply_retention(kept, asked)) == 6  # the journal has its thirty days already
+    assert (
+        len(await apply_retention(kept, asked)) == 6
+    )  # the journal and judges have thirty days already
     before = await mutations(kept)
     assert await apply_retention(kept, asked) == []
     assert await mutations(kept) == before
     assert {each.table: each.days for each in await retention_in_force(kept)} == {
         "otel_traces": 30, "otel_logs": 30, "trace_events": 30, "traces_rollup": 30, "session_traces": 30,
-        "evaluations": 400, "evaluations_current": 400,
+        "judge_traces": 30, "judge_cache": 30, "evaluations": 400, "evaluations_current": 400,
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 -- Our judges' own exchanges: same columns as a span, own retention, never among the users' spans (no rule, rollup or analyst query can meet them).
--- Sorted by trace: they are only ever looked up by evaluations.JudgeTraceId; Links point to the judged span.
+-- Sorted by trace: they are only ever looked up by evaluations.JudgeTraceId.  Links of every row point to the judged span, or the one at which a
+-- judged trace or session stands; rows about a session have the attribute session.id: `erase` goes by both.
 CREATE TABLE IF NOT EXISTS judge_traces
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
@@ -22,5 +23,5 @@ CREATE TABLE IF NOT EXISTS judge_traces
     IngestedAt DateTime64(3) DEFAULT now64(3) CODEC(Delta(8), ZSTD(1))
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (TraceId, Timestamp)
-TTL toDateTime(Timestamp) + INTERVAL 30 DAY
+TTL toDateTime(IngestedAt) + INTERVAL 30 DAY
 SETTINGS index_granularity = 1024, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000

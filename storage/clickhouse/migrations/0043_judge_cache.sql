@@ -1,13 +1,11 @@
--- Answers of judges.  Key = hash of (metric digest, model, parameters, digest of the inputs before fencing, repeat index).  A hit costs no budget.
--- InputDigest as in evaluations: `erase` finds the answers about a target by it.
+-- Answers of judges.  Key = digest of the question before fencing: metric, model, parameters, inputs, repeat index.  A hit costs no budget.
+-- TraceId, SessionId: what the answer was given about (a trace or its span, or a session), for `erase`.
 CREATE TABLE IF NOT EXISTS judge_cache
 (
     Key FixedString(32),
-    InputDigest FixedString(16),
+    TraceId String CODEC(ZSTD(1)),
+    SessionId String CODEC(ZSTD(1)),
     Response String CODEC(ZSTD(3)),
-    InputTokens UInt32,
-    OutputTokens UInt32,
-    CostUsd Float64,
     CreatedAt DateTime64(3) DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(CreatedAt) ORDER BY Key TTL toDateTime(CreatedAt) + INTERVAL 30 DAY

@@ -6,7 +6,7 @@ SELECT r.RunId AS RunId, r.Kind AS Kind, r.Subject AS Subject, r.Author AS Autho
 FROM (SELECT * FROM runs FINAL) AS r
 LEFT JOIN (SELECT RunId, countIf(Event = 'state' AND upper(State) IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'ALIGNED', 'ERROR')) AS Finals,
                   argMinIf(toString(x.State), x.At, Event = 'state' AND upper(State) IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'ALIGNED', 'ERROR')) AS FinalState, upper(FinalState) AS Final,
-                  upper(argMaxIf(toString(x.State), x.At, Event = 'state')) AS Last, argMaxIf(toString(x.Phase), x.At, x.Phase != '') AS Phase, argMaxIf(x.Done, x.At, Event = 'progress') AS Done, argMaxIf(x.Total, x.At, Event = 'progress') AS Total,
+                  upper(argMaxIf(toString(x.State), x.At, Event = 'state')) AS Last, argMaxIf(toString(x.Phase), x.At, x.Phase != '') AS Phase, argMaxIf(x.Done, x.At, Event IN ('state', 'progress')) AS Done, argMaxIf(x.Total, x.At, Event IN ('state', 'progress')) AS Total,
                   argMaxIf(x.Usage, x.At, notEmpty(x.Usage)) AS Usage, argMaxIf(x.Detail, x.At, Event = 'checkpoint') AS Checkpoint, countIf(Event = 'cancel_requested') AS Cancels,
                   argMinIf(x.Detail, x.At, Event = 'resolution') AS Resolution, argMinIf(x.Detail, x.At, Event = 'state' AND upper(State) IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'ALIGNED', 'ERROR')) AS FinalDetail, max(x.At) AS UpdatedAt
            FROM run_events AS x GROUP BY RunId) AS e ON r.RunId = e.RunId

@@ -9,7 +9,7 @@ WITH ids AS (
       AND cityHash64(TraceId) % 16 IN {shards:Array(UInt16)} AND match(TraceId, '^[0-9a-f]{32}$') AND match(TraceId, '[1-9a-f]')
 )
 SELECT t.TraceId AS trace_id, t.Last AS watermark_ms, toUnixTimestamp64Nano(t.T0) AS first_ns, toUnixTimestamp64Nano(t.T1) AS last_ns,
-       t.Logs > 0 AS has_logs, t.First AS first_ingested_ms, toUnixTimestamp64Nano(t.Anchor.1) AS anchor_ns, t.Anchor.2 AS anchor_span_id,
+       t.Logs > 0 AS has_logs, t.Spans AS spans, t.Logs AS logs, t.First AS first_ingested_ms, toUnixTimestamp64Nano(t.Anchor.1) AS anchor_ns, t.Anchor.2 AS anchor_span_id,
        t.Anchor.3 AS anchor_service, t.Anchor.4 AS anchor_name, cityHash64(TraceId, 'assay') % 1000000 AS bucket,
        t.Last + if(t.Roots > 0, least({idle_ms:Int64}, if(t.Services > 1 OR t.Logs > 0, {grace_many_ms:Int64}, {grace_one_ms:Int64})), {idle_ms:Int64}) AS ready_ms
 FROM (

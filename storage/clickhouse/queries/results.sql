@@ -16,15 +16,7 @@ FROM (
            toUnixTimestamp64Micro(EvaluatedAt) AS evaluated_us, toUnixTimestamp64Micro(InsertedAt) AS inserted_us
     FROM evaluations
     WHERE InsertedAt <= fromUnixTimestamp64Micro({before_us:Int64})
-      AND (empty({ids:Array(String)}) OR EvaluationId IN (SELECT toUUIDOrZero(arrayJoin({ids:Array(String)}))))
-      AND (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})
-      AND (empty({levels:Array(String)}) OR toString(Level) IN {levels:Array(String)})
-      AND (empty({trace_ids:Array(String)}) OR TraceId IN {trace_ids:Array(String)})
-      AND (empty({targets:Array(String)}) OR concat(toString(Level), ' ', TraceId, ' ', SpanId, ' ', SessionId) IN {targets:Array(String)})
-      AND (empty({statuses:Array(String)}) OR toString(Status) IN {statuses:Array(String)})
-      AND ({rule:String} = '' OR RuleId = {rule:String})
-      AND ({run:String} = '' AND Purpose IN ('online', 'ondemand', 'backfill', 'recompute') OR {run:String} != '' AND RunId = {run:String})
-      AND InsertedAt >= fromUnixTimestamp64Micro({since_us:Int64}) AND InsertedAt < fromUnixTimestamp64Micro({until_us:Int64})
+      /*where*/
       AND ({superseded:Bool} OR (EvaluationId, Attempt) IN (
             SELECT EvaluationId, Attempt FROM evaluations_current FINAL
             WHERE (empty({metrics:Array(String)}) OR MetricName IN {metrics:Array(String)})

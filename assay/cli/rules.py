@@ -1,125 +1,26 @@
-"""Commands for definitions: metric, rule."""
+"""Commands for rules."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
 from evaluator.errors import InvalidDefinition
-from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.record import MetricRecord
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 
 DEFINE = "Define"
-metric = typer.Typer(no_args_is_help=True, help="Metrics: what is measured.")
 rule = typer.Typer(no_args_is_help=True, help="Rules: what is scored as it arrives.")
-app.add_typer(metric, name="metric", rich_help_panel=DEFINE)
 app.add_typer(rule, name="rule", rich_help_panel=DEFINE)
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
-File = Annotated[Path, typer.Option("-f", "--file", help="A YAML file; docs/metrics.md shows the fields.", exists=True)]
-
-
-def _metric_row(record: MetricRecord) -> dict[str, Any]:
-    definition = record.definition
-    return {
-        **definition.to_body(),
-        "version": definition.version,
-        "digest": definition.digest,
-        "builtin": definition.builtin,
-        "create_time": record.create_time.isoformat() if record.create_time else None,
-    }
-
-
-def _print_metrics(records: list[MetricRecord], as_json: bool) -> None:
-    rows = [_metric_row(record) for record in records]
-    if not as_json:
-        rows = [
-            row | {"levels": ", ".join(row["levels"]), "from": "built in" if row["builtin"] else "you"} for row in rows
-        ]
-    columns = {
-        "name": "metric", "version": "version", "kind": "kind", "levels": "levels", "output_type": "gives",
-        "from": "from", "description": "what it measures",
-    }  # fmt: skip
-    Printer(as_json).table(rows, columns, empty="no metrics")
-
-
-def _print_metric(record: MetricRecord, as_json: bool) -> None:
-    row = _metric_row(record)
-    Printer(as_json).value(row, yaml.safe_dump(row, sort_keys=False, allow_unicode=True, width=100).rstrip())
-
-
-def _read_metric(path: Path) -> MetricDefinition:
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(body, Mapping):
-            raise CommandFailed(f"{path} does not hold a metric", "see docs/metrics.md", exit_code=USAGE)
-        return MetricDefinition.from_body(body)
-    except (yaml.YAMLError, InvalidDefinition) as error:
-        raise CommandFailed(f"{path}: {error}", "correct the file; docs/metrics.md shows the fields") from error
-
-
-@metric.command("list")
-def list_metrics(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """All metrics, built in and yours."""
-    with client(data_dir) as service:
-        _print_metrics(list(service.list_metrics()), as_json)
-
-
-@metric.command("get")
-def get_metric(
-    name: Name,
-    version: Annotated[int | None, typer.Option(help="A version; the active one unless said.")] = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """One metric, whole."""
-    with client(data_dir) as service:
-        _print_metric(service.get_metric(name, version), as_json)
-
-
-@metric.command("versions")
-def metric_versions(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Every version of a metric, newest first."""
-    with client(data_dir) as service:
-        _print_metrics(list(service.list_metric_versions(name)), as_json)
-
-
-@metric.command("create")
-def create_metric(file: File, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Make a metric of a YAML file."""
-    with client(data_dir) as service:
-        _print_metric(service.create_metric(_read_metric(file)), as_json)
-
-
-@metric.command("update")
-def update_metric(
-    file: File,
-    base_version: Annotated[int, typer.Option(help="The version that you edited; refused if it moved on.")],
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Make a new version of a metric."""
-    with client(data_dir) as service:
-        _print_metric(service.update_metric(_read_metric(file), base_version=base_version), as_json)
-
-
-@metric.command("delete")
-def delete_metric(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Delete a metric of yours; its results stay."""
-    with client(data_dir) as service:
-        service.delete_metric(name)
-    Printer(as_json).value({"deleted": name}, f"metric {name} is deleted; its results stay")
 
 
 def _rule_row(record: RuleRecord) -> dict[str, Any]:

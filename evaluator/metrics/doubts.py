@@ -1,0 +1,23 @@
+"""What is doubtful about a definition though it is accepted."""
+
+from __future__ import annotations
+
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.naming import BUILTIN, slug_of
+from evaluator.metrics.reading import reads_of
+
+
+def doubts(definition: MetricDefinition) -> tuple[str, ...]:
+    """Sentences for the author; none where nothing is doubtful.  For now: required metrics that nobody reads."""
+    if not definition.source or not definition.required_metrics:
+        return ()
+    reads = reads_of(definition.source, definition.levels[0])
+    if reads is None or any(read.name is None for read in reads):
+        return ()
+    read_slugs = {slug_of(read.name.removeprefix(BUILTIN).partition("@")[0]) for read in reads if read.name is not None}
+    return tuple(
+        f"required metric {required!r} is never read by the source: it is computed and paid for all the same, and a "
+        "target on which it does not succeed gets no result"
+        for required in definition.required_metrics
+        if slug_of(required.partition("@")[0].removeprefix(BUILTIN)) not in read_slugs
+    )

@@ -1,0 +1,1 @@
+"""Finite evaluations: estimated, started, watched, cancelled, resumed."""

@@ -1,0 +1,10 @@
+-- Everything whose newest attempt failed in a run, into the ledger of another.
+INSERT INTO decisions (RuleId, MetricName, Level, TargetId, Watermark, Decision, Attempt)
+SELECT {ledger:String}, MetricName, Level, multiIf(Level = 'session', SessionId, Level = 'trace', TraceId, concat(TraceId, ':', SpanId)), Watermark, 'waiting', Attempt
+FROM (
+    SELECT MetricName, Level, TraceId, SpanId, SessionId, Watermark, Status, Attempt
+    FROM evaluations
+    WHERE EvaluationId IN (SELECT EvaluationId FROM evaluations WHERE RunId = {of_run:String})
+    ORDER BY Attempt DESC LIMIT 1 BY EvaluationId
+)
+WHERE Status = 'failed'
