@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from assay import steps
 from evaluator.metrics.definition import MetricDefinition
@@ -45,6 +45,14 @@ class Authored:
     def __call__(self, *args: Any, **kwargs: Any) -> object:
         """What the function says."""
         return self.function(*args, **kwargs)
+
+
+@overload
+def metric(function: ScorerFunction) -> Authored: ...
+
+
+@overload
+def metric(*, name: str = "", **fields: Any) -> Callable[[ScorerFunction], Authored]: ...
 
 
 def metric(

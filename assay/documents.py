@@ -163,12 +163,13 @@ def _bodies(file: Path, wrong: list[str]) -> Iterator[tuple[Mapping[str, Any], P
         wrong.append(f"{shown}:1: cannot be read: {error}")
 
 
-def _lines(node: yaml.Node, above: str = "") -> Iterator[tuple[str, int]]:
+def _lines(node: yaml.Node, above: str = "", *, deeper: int = 2) -> Iterator[tuple[str, int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             path = f"{above}{key.value}"
             yield path, key.start_mark.line + 1
-            yield from _lines(value, f"{path}.")
+            if deeper:  # no deeper than fields are: aliases may make a small file endless
+                yield from _lines(value, f"{path}.", deeper=deeper - 1)
 
 
 def _twice(node: yaml.MappingNode) -> str:

@@ -102,7 +102,7 @@ def _summary(metric: str, results: list[Result]) -> MetricSummary:
     return MetricSummary(
         metric=metric,
         metric_version=results[0].metric_version,
-        mean=statistics.fmean(values) if values else None,
+        mean=statistics.mean(values) if values else None,
         statuses=Counter(result.status for result in results),
         labels=Counter(result.label for result in results if result.label),
     )

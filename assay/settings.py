@@ -201,7 +201,7 @@ def _typed(name: str, value: object) -> object:
 _SAID = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
-_SWITCH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def _switch(text: str) -> bool:

@@ -11,6 +11,7 @@ MODULES = (
     "encode",
     "redaction",
     "normalise",
+    "code_metrics",
     "ingest",
     "ingest.servers",
     "ingest.sustained",

@@ -8,6 +8,7 @@ that nothing of what is said is remembered; the keys repeat, as they do in the s
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 import time
@@ -18,7 +19,9 @@ from typing import TypeVar
 from benchmarks.dialects import SHAPES, spans_of
 from benchmarks.report import Row, arguments, show
 from benchmarks.spans import START_NS
-from evaluator.targets.normalise import normalise_span, normalise_trace
+from evaluator.targets.inputs import named_inputs
+from evaluator.targets.normalise import normalise_session, normalise_span, normalise_trace
+from evaluator.targets.outline import ReadTrace
 from storage.model import StoredLog, StoredSpan
 from storage.otlp.stored import stored_logs, stored_spans
 
@@ -26,6 +29,7 @@ Load = TypeVar("Load")
 COUNT = 200
 CAPTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "otlp"
 SIZES = (100, 1_000, 5_000, 20_000)
+SESSION_TRACES, TRACE_SPANS = 50, 40
 
 
 def main() -> None:
@@ -33,6 +37,8 @@ def main() -> None:
     asked = arguments("CPU per span of normalising", runs=7)
     show("Normalising a model call of 4 KB, microseconds of CPU per span", shapes(asked.runs), as_json=asked.json)
     show("Normalising a trace, microseconds of CPU per span", traces(asked.runs), as_json=asked.json)
+    title = f"A session of {SESSION_TRACES} traces × {TRACE_SPANS} spans, milliseconds of CPU in all"
+    show(title, session(asked.runs), as_json=asked.json)
 
 
 def shapes(runs: int) -> list[Row]:
@@ -51,7 +57,7 @@ def shapes(runs: int) -> list[Row]:
             "dialect": name,
             "attributes": round(statistics.mean(len(span.attributes) for span, _ in loads[name])),
             "bytes": round(statistics.mean(_bytes(*each) for each in loads[name])),
-            **_summary(figures[name]),
+            **_times(figures[name]),
             "of it json.loads": statistics.median(parsing[name]),
         }
         for name in loads
@@ -66,8 +72,27 @@ def traces(runs: int) -> list[Row]:
         for size, spans in loads.items():
             figures[size].append(_cpu_us(normalise_trace, spans) / size)
     return [
-        {"spans": str(size), **_summary(figures[size]), "seconds in all": statistics.median(figures[size]) * size / 1e6}
+        {"spans": str(size), **_times(figures[size]), "seconds in all": statistics.median(figures[size]) * size / 1e6}
         for size in SIZES
+    ]
+
+
+def session(runs: int) -> list[Row]:
+    """One row per part of what is asked of a session: kinds and times of its spans, its records, the conversation."""
+    spans = [
+        [dataclasses.replace(span, trace_id=f"{number:032x}") for span in small_trace(TRACE_SPANS)]
+        for number in range(1, SESSION_TRACES + 1)
+    ]
+    figures: dict[str, list[float]] = {"outline: what is due": [], "records": [], "messages": []}
+    for _ in range(runs):
+        read = [ReadTrace(each) for each in spans]
+        figures["outline: what is due"].append(_cpu_us(_outlined, read))
+        figures["records"].append(_cpu_us(_recorded, read))
+        inputs = named_inputs(normalise_session("session-1", [each.record for each in read]))
+        figures["messages"].append(_cpu_us(inputs.get, "messages"))
+    return [
+        {"part": name, **{unit.replace("us", "ms"): us / 1000 for unit, us in _times(took).items()}}
+        for name, took in figures.items()
     ]
 
 
@@ -141,8 +166,18 @@ def _bytes(span: StoredSpan, logs: Sequence[StoredLog]) -> int:
     return sum(len(key) + len(text) for key, text in span.attributes.items()) + sum(len(log.body) for log in logs)
 
 
-def _summary(values: Sequence[float]) -> Row:
+def _times(values: Sequence[float]) -> dict[str, float]:
     return {"median us": statistics.median(values), "min us": min(values), "max us": max(values)}
+
+
+def _outlined(read: Sequence[ReadTrace]) -> None:
+    for each in read:
+        _ = each.outline
+
+
+def _recorded(read: Sequence[ReadTrace]) -> None:
+    for each in read:
+        _ = each.record
 
 
 def _read(load: Sequence[tuple[StoredSpan, Sequence[StoredLog]]]) -> None:

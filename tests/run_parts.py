@@ -86,7 +86,7 @@ async def run_parts(database: Database) -> AsyncIterator[RunParts]:
 
 
 @asynccontextmanager
-async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30.0) -> AsyncIterator[RunWorker]:
+async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30.0) -> AsyncIterator[LeaseKeeper]:
     """A worker for the length of the block; its leases are given back."""
     leases = LeaseKeeper(ClickHouseLeases(parts.database), ttl_seconds=ttl_seconds, renew_seconds=0.1)
     worker = RunWorker(
@@ -104,7 +104,7 @@ async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30
         task = group.create_task(worker.run(stop))
         parts.works = worker
         try:
-            yield worker
+            yield leases
         finally:
             parts.works = NobodyWorks()
             stop.set()

@@ -257,6 +257,7 @@ def judged_by(judge: ScriptedJudge) -> dict[str, str]:
         "ASSAY_JUDGE_MODEL": "openai/scripted",
         "ASSAY_JUDGE_BASE_URL": judge.base_url,
         "ASSAY_JUDGE_API_KEY": "scripted-key",
+        "ASSAY_JUDGE_CACHE": "off",  # tests count what the judge was asked
     }
 
 

@@ -28,8 +28,8 @@ class CommandFailed(Exception):
 
 
 _GAP = 2
-_LEAST = 12
-"""Characters of a column that is cut, however narrow the terminal is."""
+_LEAST = 16
+"""Characters of a column that is cut; with less it says nothing and is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Printer:
         """Rows as a table of the named columns (key -> heading), or all of them as JSON; `empty` is said for none.
 
         Args:
-            cut: Key of a column that is cut where the terminal ends, so that every row takes one line.
+            cut: Key of the column that is cut where the terminal ends, or left out, so that a row takes one line.
         """
         if self.as_json:
             print(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
@@ -58,14 +58,21 @@ class Printer:
             cells = {key: [_cell(row.get(key)) for row in rows] for key in columns}
             if cut:
                 whole = sum(max(map(len, [columns[key], *cells[key]])) + _GAP for key in columns if key != cut)
-                room = max(_LEAST, console().width - whole)
-                cells[cut] = [text if len(text) <= room else f"{text[: room - 1]}…" for text in cells[cut]]
+                room = console().width - whole
+                columns = {key: heading for key, heading in columns.items() if key != cut or room >= _LEAST}
+                cells = {
+                    key: [_shortened(text, room) if key == cut else text for text in cells[key]] for key in columns
+                }
             table = Table(box=None, pad_edge=False, header_style="bold")
             for heading in columns.values():
                 table.add_column(heading, overflow="fold")
             for row_cells in zip(*cells.values(), strict=True):
                 table.add_row(*row_cells)
             console().print(table)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def console() -> Console:

@@ -1,13 +1,13 @@
 """CPU per judge score, scores per second and what a failing judge costs, beside peers, in one run.
 
-    python -m benchmarks.judges [--runs N] [--count N] [--only NAME …] [--json]
+    python -m benchmarks.judges [--runs N] [--count N] [--only NAME …] [--load NAME …] [--json]
 
 0 ms      a judge that answers at once, 64 in flight: CPU of the client alone
 200 ms    64 in flight (bound 320 scores/s), and 256 (bound 1,280)
 storm     20 ms, 10 % 429 and 10 % 500 without Retry-After: rows lost of those asked for, and requests by their minimum
 
 All contenders score the same rows (about 780 tokens in, 150 out) against the same scripted judge in its own process,
-taking turns within a run.  Peers live in environments of their own, made at the first use.  CPU is of the whole process.
+taking turns within a run.  Peers live in environments of their own, made at the first use.  CPU: the whole process.
 """
 
 from __future__ import annotations
@@ -60,10 +60,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="repetitions (default 3)")
     parser.add_argument("--count", type=int, default=1000, help="rows of each run (default 1000)")
     parser.add_argument("--only", nargs="*", default=[], help="names of contenders (default all)")
+    parser.add_argument("--load", nargs="*", default=[], help="names of loads (default all)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args()
     chosen = [name for name in CONTENDERS if not asked.only or name in asked.only]
-    rows = [row for load in LOADS for row in measure(load, chosen, asked.runs, asked.count)]
+    loads = [load for load in LOADS if not asked.load or load.name in asked.load]
+    rows = [row for load in loads for row in measure(load, chosen, asked.runs, asked.count)]
     show("Judge calls", rows, as_json=asked.json)
 
 

@@ -23,6 +23,7 @@ from evaluator.judges.port import (
     Call,
     JudgeError,
     JudgeRefused,
+    JudgeTimeout,
     MediaNotTaken,
     NoJudgeConfigured,
     Question,
@@ -152,9 +153,11 @@ class Judges:
         provider, name = self._provider(model)
         if question.media:
             await self._check_media(question, provider.endpoint, name)
+        if isinstance(provider.adapter, LiteLlm) and not provider.adapter.is_loaded:
+            await self._load(provider.adapter, deadline)
         attempt = Attempt(
             provider.adapter,
-            replace(question, model=name),
+            question if question.model == name else replace(question, model=name),
             gate=provider.gate,
             retries=provider.retries,
             deadline=deadline,
@@ -165,7 +168,7 @@ class Judges:
             error.calls, error.usage = await self._priced(model, error.calls, error.usage)
             raise
         calls, usage = await self._priced(model, answer.calls, answer.usage)
-        return replace(answer, calls=calls, usage=usage)
+        return answer if usage is answer.usage else replace(answer, calls=calls, usage=usage)
 
     async def repair(
         self, question: Question, answer: Answer, complaint: str, *, deadline: float | None = None
@@ -184,7 +187,7 @@ class Judges:
             )
         if holds_no_object(answer.text):  # no model that takes the mode can answer so
             provider, name = self._provider(self.model_for(question.model))
-            provider.adapter.modes.lower(name, answer.mode)
+            provider.adapter.modes.doubt(name, answer.mode)
         again = replace(question, earlier=(*question.earlier, (answer.text, complaint)))
         try:
             second = await self.ask(again, deadline=deadline)
@@ -192,6 +195,14 @@ class Judges:
             error.calls, error.usage = (*answer.calls, *error.calls), answer.usage + error.usage
             raise
         return replace(second, calls=(*answer.calls, *second.calls), usage=answer.usage + second.usage)
+
+    async def _load(self, adapter: LiteLlm, deadline: float | None) -> None:
+        """Before the attempt: the seconds of an import are not taken from its limits."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await adapter.load()
+        except TimeoutError:
+            raise JudgeTimeout("the deadline passed while litellm was being imported") from None
 
     async def _check_media(self, question: Question, endpoint: Endpoint | None, name: str) -> None:
         for media in question.media:
@@ -278,7 +289,7 @@ class Judges:
             if call.usage.cost_usd is not None:
                 total = (total or 0.0) + call.usage.cost_usd
             priced.append(call)
-        return tuple(priced), replace(usage, cost_usd=total)
+        return tuple(priced), usage if total == usage.cost_usd else replace(usage, cost_usd=total)
 
     async def _known(self) -> Prices:
         if self._prices is None:

@@ -96,8 +96,13 @@ class LiteLlm:
             record.failed(JudgeTimeout("no answer in time"), calls)
             raise
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether litellm is imported."""
+        return self._litellm is not None
+
     async def load(self) -> Any:
-        """Import litellm, in a thread; done before the first question, its time is not taken from that one's limits."""
+        """Import litellm, in a thread, once."""
         async with self._importing:
             if self._litellm is None:
                 self._litellm = await asyncio.to_thread(_import_quietly)
@@ -139,8 +144,9 @@ def _error(error: Exception, asked: Asked, record: Record) -> JudgeError:
 
 
 def _read(found: Any, model: str, mode: Mode, record: Record) -> Completion:
-    body = found.model_dump()
-    record.came(json.dumps(body, default=str), 200)
+    written = found.model_dump_json()
+    body = json.loads(written)
+    record.came(written, 200)
     if not body.get("choices"):
         raise BadAnswer("the provider answered without a choice")
     said = completion.read(body, model, mode)

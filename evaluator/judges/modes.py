@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from evaluator.judges.plain import holds_no_object
 from evaluator.judges.port import Answer, LogprobsRefused, Mode, SchemaRefused
 
 PROBE_SECONDS = 1.0
@@ -22,6 +23,7 @@ class Modes:
     def __init__(self) -> None:
         self._modes: dict[str, Mode] = {}
         self._settled: set[str] = set()
+        self._heeded: set[tuple[str, Mode]] = set()
         self._probes: dict[str, asyncio.Event] = {}
         self._without_logprobs: set[str] = set()
 
@@ -37,8 +39,12 @@ class Modes:
                 del self._probes[model]
                 probe.set()
 
-    def lower(self, model: str, mode: Mode) -> None:
-        """The model does not take `mode`: refused, or answered as if it had not been asked for."""
+    def doubt(self, model: str, mode: Mode) -> None:
+        """The model answered as if `mode` had not been asked for; one that has heeded it before is not doubted."""
+        if (model, mode) not in self._heeded:
+            self._lower(model, mode)
+
+    def _lower(self, model: str, mode: Mode) -> None:
         if self._modes.get(model, Mode.SCHEMA) is mode and mode in LOWER:
             self._modes[model] = LOWER[mode]
 
@@ -51,13 +57,15 @@ class Modes:
             except SchemaRefused:
                 if mode not in LOWER:
                     raise
-                self.lower(model, mode)
+                self._lower(model, mode)
             except LogprobsRefused:
                 if not wanted:
                     raise
                 self._without_logprobs.add(model)
             else:
                 self._settled.add(model)
+                if not holds_no_object(answer.text):
+                    self._heeded.add((model, mode))
                 return answer
 
     async def _turn(self, model: str) -> asyncio.Event | None:

@@ -47,10 +47,14 @@ class Pace:
         self._next = 0.0  # when the next request may go if the bucket is full (GCRA's theoretical arrival time)
         self._line = asyncio.Lock()
 
+    def free(self) -> float | None:
+        """When, if nothing is held back now; None = `turn` has to be awaited."""
+        now = self._clock()
+        return now if self.rate is None and self._held_until <= now and not self._line.locked() else None
+
     async def turn(self) -> float:
         """Wait for a turn and take it, in order of arrival; returns when that was, for the methods below."""
-        now = self._clock()
-        if self.rate is None and self._held_until <= now and not self._line.locked():
+        if (now := self.free()) is not None:
             return now
         async with self._line:
             while (seconds := self._wait_seconds()) > 0:  # noqa: ASYNC110  # it waits for a time, not for somebody

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from evaluator.judges import probability
 from evaluator.judges.completion import Completion
@@ -54,5 +53,11 @@ class Record:
             error=error,
             start_time_ns=self._start_time_ns,
             cached_tokens=cached_tokens,
-            usage=replace(usage, attempts=1, latency_ms=round((time.monotonic() - self._began) * 1000)),
+            usage=Usage(
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cost_usd=usage.cost_usd,
+                latency_ms=round((time.monotonic() - self._began) * 1000),
+                attempts=1,
+            ),
         )

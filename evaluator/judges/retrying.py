@@ -102,19 +102,23 @@ class Attempt:
 
     async def _try(self) -> Answer:
         gate = self._gate
-        await self._in_time(gate.slots.acquire(again=self._end is not None), "for a free place at the judge")
+        self._refuse_if_away()  # before the places, which may all be taken by questions that wait for its return
+        if not gate.slots.taken():  # where nothing has to be waited for, no time limit is set up either: it costs
+            await self._in_time(gate.slots.acquire(again=self._end is not None), "for a free place at the judge")
         try:
             if self._end is None:
                 end = self._now() + self._retries.whole
                 self._end = end if self._deadline is None else min(end, self._deadline)
-            away = gate.breaker.away_seconds
-            if away and self._deadline is not None:
-                raise JudgeUnavailable("the judge cannot be reached; left alone for now", retry_seconds=away)
-            probe = await self._in_time(gate.breaker.enter(), "for the judge to be reached again")
+            self._refuse_if_away()
+            probe = False
+            if gate.breaker.away_seconds is not None:
+                probe = await self._in_time(gate.breaker.enter(), "for the judge to be reached again")
             seen: JudgeError | None = JudgeTimeout("cancelled")
-            turn = 0.0
+            turn: float | None = None
             try:
-                turn = await self._in_time(gate.pace.turn(), "for a turn at the judge's rate limit")
+                turn = gate.pace.free()
+                if turn is None:
+                    turn = await self._in_time(gate.pace.turn(), "for a turn at the judge's rate limit")
                 self._tries += 1
                 answer = await self._once()
                 seen = None
@@ -122,10 +126,15 @@ class Attempt:
                 seen = error
                 raise
             finally:
-                gate.saw(seen, probe=probe, turn=turn)
+                gate.saw(seen, probe=probe, turn=turn or 0.0)
         finally:
             gate.slots.release()
         return answer
+
+    def _refuse_if_away(self) -> None:
+        away = self._gate.breaker.away_seconds
+        if away and self._deadline is not None:
+            raise JudgeUnavailable("the judge cannot be reached; left alone for now", retry_seconds=away)
 
     async def _once(self) -> Answer:
         assert self._end is not None
@@ -169,5 +178,11 @@ class Attempt:
 
     def _spent(self) -> Usage:
         """Of all calls; the time is that of the whole attempt, waits included."""
-        total = sum((call.usage for call in self._calls), start=Usage())
-        return replace(total, attempts=len(self._calls), latency_ms=round((time.monotonic() - self._began) * 1000))
+        costs = [call.usage.cost_usd for call in self._calls if call.usage.cost_usd is not None]
+        return Usage(
+            input_tokens=sum(call.usage.input_tokens for call in self._calls),
+            output_tokens=sum(call.usage.output_tokens for call in self._calls),
+            cost_usd=sum(costs) if costs else None,
+            latency_ms=round((time.monotonic() - self._began) * 1000),
+            attempts=len(self._calls),
+        )

@@ -14,10 +14,16 @@ class Slots:
         self._again: deque[asyncio.Future[None]] = deque()
         self._first: deque[asyncio.Future[None]] = deque()
 
+    def taken(self) -> bool:
+        """Take a place if one is free, which it never is while somebody waits."""
+        if self._free <= 0:
+            return False
+        self._free -= 1
+        return True
+
     async def acquire(self, *, again: bool) -> None:
         """Wait for a place; a cancelled wait takes none."""
-        if self._free > 0:  # never while somebody waits
-            self._free -= 1
+        if self.taken():
             return
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = self._again if again else self._first

@@ -1,4 +1,8 @@
-"""The built-in metrics: data files that come with the package, in `catalogue/`."""
+"""The built-in metrics: data files that come with the package, in `catalogue/`.
+
+A new one is a definition there, a pack of obvious cases in `packs/`, a place in `groups.yaml`, and its page, which
+`python -m evaluator.metrics.catalogue_pages` makes.
+"""
 
 from __future__ import annotations
 

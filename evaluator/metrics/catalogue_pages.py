@@ -19,6 +19,7 @@ FOLDER: Final = Path(__file__).parents[2] / "docs" / "metrics"
 _MADE: Final = (
     "<!-- Made by `python -m evaluator.metrics.catalogue_pages`; edit the catalogue's YAML files instead. -->"
 )
+_OWN: Final = Path(__file__).parent / "catalogue" / "own.md"
 _MAX_CELL: Final = 160
 _ANSWERS: Final[Mapping[OutputType, str]] = {
     OutputType.BOOLEAN: "true (1) or false (0)",
@@ -54,7 +55,7 @@ def _index(metrics: Mapping[str, MetricDefinition]) -> str:
         "# Built-in metrics",
         "",
         f"{len(metrics)} metrics ship; `assay metric list` shows them. Each has a pack of obvious cases: targets of",
-        "which the right result is plain. How to write your own, of every kind: [metrics](../metrics.md).",
+        "which the right result is plain. [How to write your own](#your-own) is below.",
     ]
     for heading, names in groups().items():
         lines += [
@@ -68,6 +69,7 @@ def _index(metrics: Mapping[str, MetricDefinition]) -> str:
     lines += ["", "## Other names", "", "A name of another product finds the metric that means the same.", ""]
     lines += ["| name | metric |", "|---|---|"]
     lines += [f"| `{name}` | {_link(slug)} |" for name, slug in sorted(written_aliases().items(), key=_caseless)]
+    lines += ["", "## Your own", "", _OWN.read_text(encoding="utf-8").rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 

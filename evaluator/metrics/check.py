@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -42,6 +43,7 @@ def check(definition: MetricDefinition) -> None:
     if definition.span_kinds and Level.SPAN not in definition.levels:
         raise InvalidDefinition("metric.span_kinds", "only a metric of level span has span_kinds")
     _check_texts(definition)
+    _check_arguments(definition)
     if definition.wait_seconds != WAIT_SECONDS and definition.kind is not MetricKind.COMPOSITE:
         raise InvalidDefinition("metric.wait_seconds", f"a {definition.kind} metric waits for no other; leave it out")
     if not (math.isfinite(definition.wait_seconds) and 0.0 <= definition.wait_seconds <= MAX_WAIT_SECONDS):
@@ -59,6 +61,15 @@ def check(definition: MetricDefinition) -> None:
             must_be_empty(definition, *_WAYS_TO_CONCLUDE)
         case other:
             raise InvalidDefinition("metric.kind", f"{other} metrics are not offered yet; use judge or code")
+
+
+def _check_arguments(definition: MetricDefinition) -> None:
+    """They are stored, digested and sent as JSON; YAML also has dates, and numbers that are none."""
+    for name, value in definition.arguments.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidDefinition(f"metric.arguments.{name}", f"is no JSON: {error}") from error
 
 
 def _check_texts(definition: MetricDefinition) -> None:

@@ -36,7 +36,7 @@ async def code_metric(
     if definition.function.startswith(PREFIX):
         if plugins is None:
             return Failure(code="SCORER_UNAVAILABLE", message="plugins do not run here")
-        return await plugins.apply(definition, material, spellings_of(definition, material, names))
+        return await plugins.apply(definition, material, spellings_of(definition, material, names, names))
     if definition.function:
         return FUNCTIONS[definition.function].apply(material, definition.arguments)
     if sandbox is None:

@@ -103,7 +103,9 @@ async def conclude(
         outcome = await code_metric(
             definition, material, sandbox=using.sandbox, plugins=using.plugins, names=using.names
         )
-        composite = definition.kind is MetricKind.COMPOSITE  # known by the results that it read, not by all of a session
+        composite = (
+            definition.kind is MetricKind.COMPOSITE
+        )  # known by the results that it read, not by all of a session
         digest = b"" if composite else input_digest(definition, material.inputs, material=material)
         conclusion = Conclusion(outcome=outcome, input_digest=digest)
     verdict = passed(definition, conclusion.outcome)

@@ -52,6 +52,12 @@ class Directory:
         builtin = [MetricRecord(definition=each, shadowed=slug in self.custom) for slug, each in self.builtin.items()]
         return sorted([*builtin, *self.custom.values()], key=lambda record: record.key)
 
+    def numbered(self, definition: MetricDefinition) -> MetricDefinition:
+        """A definition with the version that it would get: above its own newest, and that of what it shadows."""
+        current, shipped = self.custom.get(definition.name), self.builtin.get(definition.name)
+        newest = current.definition.version if current else shipped.version if shipped else 0
+        return replace(definition, version=newest + 1)
+
     def having(self, *definitions: MetricDefinition) -> Directory:
         """The same with these in place of those of their slugs."""
         records = {each.name: MetricRecord(definition=each) for each in definitions}
@@ -85,9 +91,9 @@ class Directory:
         return None
 
     def _slugs(self, name: str) -> Iterable[str]:
-        slug = slug_of(name)
         yield name
         yield self._by_display_name.get(name, "")
+        slug = slug_of(name)
         yield slug
         yield self._by_display_name.get(slug, "")
         yield self.aliases.get(name) or self.aliases.get(slug, "")

@@ -120,7 +120,9 @@ async def vote(case: Case, seat: Seat, using: AskedWith, deadline: float | None)
     if using.kept is None:
         return await answered()
     try:
-        cast, shared = await using.flights.once(key, answered, deadline=deadline)
+        # Who has less time than another must not fail for both.
+        patience = b"" if deadline is None else str(deadline).encode()
+        cast, shared = await using.flights.once(key + patience, answered, deadline=deadline)
     except TimeoutError:
         error = JudgeTimeout("the deadline passed while an equal question was under way")
         return Vote(outcome=_failure(error), model=using.judges.model_for(seat.model))

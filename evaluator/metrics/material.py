@@ -27,6 +27,10 @@ class Content(Protocol):
         """The target, normalised."""
 
     @property
+    def light(self) -> Record:
+        """The target without what was said: ids, kinds, names, services, times, status and shape; else `record`."""
+
+    @property
     def trace(self) -> TraceRecord | None:
         """The trace of a span; None for others, and where it is not known."""
 
@@ -38,6 +42,11 @@ class Given:
     inputs: Mapping[str, str]
     record: Record
     trace: TraceRecord | None = None
+
+    @property
+    def light(self) -> Record:
+        """The record."""
+        return self.record
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -91,6 +100,11 @@ class Material:
     def record(self) -> Record:
         """The target, normalised."""
         return self.content.record
+
+    @property
+    def light(self) -> Record:
+        """The target without what was said; for those who read ids, kinds, names, times, status and shape only."""
+        return self.content.light
 
     @property
     def trace(self) -> TraceRecord | None:

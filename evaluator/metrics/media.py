@@ -60,7 +60,7 @@ def _models(trace: TraceRecord) -> list[SpanRecord]:
 
 
 def _public(url: str) -> str:
-    """The address, if it is one of the open web; '' otherwise: a judge's server must not be sent to look behind walls."""
+    """The address, if it is one of the open web; '' otherwise: nobody may send a judge to look behind walls."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".").lower()

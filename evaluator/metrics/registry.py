@@ -119,7 +119,7 @@ class Metrics:
             RequiredMetricMissing, LevelMismatch: What it requires is not there, or not at its levels.
         """
         directory = await self.directory(fresh=True)
-        definition = settled(definition)
+        definition = directory.numbered(settled(definition))
         check(definition)
         try:
             directory.check_names(definition)
@@ -144,7 +144,7 @@ class Metrics:
         """
         directory = await self.directory(fresh=True)
         _refuse_builtin(directory, definition.name)
-        definition = settled(definition)
+        definition = directory.numbered(settled(definition))
         check(definition)
         directory.check_names(definition)
         after = directory.having(definition)
@@ -211,9 +211,10 @@ class Metrics:
         Raises:
             InvalidDefinition, RequiredMetricMissing, LevelMismatch: As `create`.
         """
-        definition = settled(definition)
+        directory = await self.directory(fresh=True)
+        definition = directory.numbered(settled(definition))
         check(definition)
-        await check_requirements(definition, (await self.directory(fresh=True)).having(definition))
+        await check_requirements(definition, directory.having(definition))
         return definition
 
     async def keep(

@@ -12,7 +12,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.metrics.naming import slug_of
 from evaluator.metrics.scorer_result import RETURNS, BadResult, Several, score_from
-from evaluator.metrics.step import EXPORTS, WHOLE, step_shape
+from evaluator.metrics.step import EXPORTS, WHOLE, reads_content, step_shape
 from evaluator.sandbox.absent import Absent
 from evaluator.sandbox.errors import Raised, SandboxError, SourceRefused
 from evaluator.sandbox.prelude import compact, shims
@@ -40,7 +40,9 @@ async def apply_scorer(
         scorer = compiled(definition.source)
     except SourceRefused as error:
         return Failure(code="SCORER_ERROR", message=str(error))
-    spellings = spellings_of(definition, material, names, scorer.constants | (scorer.words or frozenset()))
+    spellings = spellings_of(
+        definition, material, names, scorer.constants | (names.keys() if scorer.words is None else scorer.words)
+    )
     shape, lacks = step_shape(material, scorer)
     absent = {side: Absent(side) for side in ("input", "output")}
     head = _head(scorer, names, spellings)
@@ -67,6 +69,16 @@ def compiled(source: str) -> Scorer:
     return compile_scorer(source, exports=EXPORTS)
 
 
+def needs_content(definition: MetricDefinition) -> bool:
+    """Whether a metric may read what was said in its target; a composite that reads results and kinds does not."""
+    if definition.roll_up is not None:
+        return False
+    try:
+        return not definition.source or reads_content(compiled(definition.source))
+    except SourceRefused:
+        return False
+
+
 def digest_of_step(material: Material, source: str) -> bytes:
     """BLAKE2b-128 of exactly what a source reads of the target, results of required metrics among it; '' = of all."""
     try:
@@ -78,19 +90,19 @@ def digest_of_step(material: Material, source: str) -> bytes:
 
 
 def spellings_of(
-    definition: MetricDefinition, material: Material, names: Mapping[str, str], texts: Iterable[str] = ()
+    definition: MetricDefinition, material: Material, names: Mapping[str, str], texts: Iterable[str]
 ) -> dict[str, str]:
     """Everything that `.metrics[…]` takes, each with its slug.
 
     Args:
-        texts: What else the source may write for one; those that stand for another metric are left out.
+        texts: What code may write for one, among other things; those that stand for no required metric are left out.
     """
     spellings = {name: metric.name for name, metric in material.required.items()}
     for entry in definition.required_metrics if not spellings else ():
         written = entry.rpartition("@")[0] or entry
         spellings[written] = _slug(written, names)
     slugs = set(spellings.values())
-    for name in (*slugs, *names, *texts):
+    for name in (*slugs, *texts):
         if name not in spellings and (slug := _slug(name, names)) in slugs:
             spellings[name] = slug
     return spellings
@@ -110,15 +122,15 @@ def _head(scorer: Scorer, names: Mapping[str, str], spellings: Mapping[str, str]
     known = {*names, *names.values(), *spellings.values()}
     written = known if scorer.words is None else scorer.words
     members = tuple(sorted(name for name in written if name.isidentifier() and _slug(name, names) in known))
-    return _head_of(members, scorer.shims, "_assay" in scorer.code)
+    return _head_of(members, scorer.shims, "_assay" in scorer.code, scorer.names("metrics"))
 
 
 @functools.lru_cache(maxsize=_SCORERS_KEPT)
-def _head_of(members: tuple[str, ...], modules: frozenset[str], imports: bool) -> str:
+def _head_of(members: tuple[str, ...], modules: frozenset[str], imports: bool, metrics: bool) -> str:
     enum = [f"    {name} = {name!r}" for name in members if not keyword.iskeyword(name)]
     own = [f"_assay.{name} = {name}" for name in sorted(EXPORTS)]
     parts = [
-        compact("evaluator.metrics", "step_classes.py"),
+        compact("evaluator.metrics", "step_classes.py", "" if metrics else "Metrics"),
         "class GalileoMetrics:",
         *(enum or ["    pass"]),
         *(["class _Assay: pass", "_assay = _Assay()", *own] if imports else []),

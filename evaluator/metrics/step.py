@@ -118,10 +118,15 @@ class _Shaper:
         return "metrics", self._values.get(key, _NONE)
 
 
+def reads_content(scorer: Scorer) -> bool:
+    """Whether it may read more of its target than what is known without normalising it."""
+    return any(map(scorer.names, _CONTENT))
+
+
 def step_shape(material: Material, scorer: Scorer) -> tuple[Shape, bool]:
     """The target, as far as the scorer reads it, and whether any content in it was not captured."""
     shaper = _Shaper(scorer.names, material.results)
-    match material.record:
+    match material.record if reads_content(scorer) else material.light:
         case SpanRecord() as record:
             shape = shaper.span_with_children(record, material.trace if scorer.names("children") else None)
         case TraceRecord() as record:
@@ -303,3 +308,9 @@ _SESSION: Final[Facts] = {
     "metadata": lambda session: plain(next((trace.metadata for trace in session.traces if trace.metadata), {})),
     "llm_calls": lambda session: sum(trace.llm_calls for trace in session.traces),
 }
+_LIGHT: Final = frozenset({
+    "type", "name", "id", "span_id", "trace_id", "parent_span_id", "start_time", "end_time", "duration_seconds",
+    "status", "service_name", "children",
+})  # fmt: skip
+"""What a record without content has, too."""
+_CONTENT: Final = ({"input", "output"} | _SPAN.keys() | _TRACE.keys() | _SESSION.keys()) - _LIGHT

@@ -42,7 +42,7 @@ class Applied:
 
     Attributes:
         kind: `metric` or `rule`.
-        version: That is there now, or would be.
+        version: That is there now, or would be (of a metric that was deleted before: 1, until it is written).
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Definitions:
             VersionMoved: Somebody else edited meanwhile.
         """
         before = await self._metrics.directory(fresh=True)
-        metrics = [settled(metric) for metric in metrics]
+        metrics = [before.numbered(settled(metric)) for metric in metrics]
         after = before.having(*metrics)
         wrong = _twice("metrics", [metric.name for metric in metrics])
         wrong += _twice("rules", [rule.definition.name for rule in rules])
@@ -99,11 +99,10 @@ class Definitions:
         if wrong:
             raise InvalidDefinitions(wrong)
         await self._refuse_breaking(before, after, metrics, checked)
-        plan = [_metric_plan(metric, before) for metric in metrics]
-        if not validate_only:
-            for metric in _in_order(metrics, after):
-                await self._keep_metric(metric, before)
-        return plan + [await self._apply_rule(rule, validate_only=validate_only) for rule in checked]
+        plan = {metric.name: _metric_plan(metric, before) for metric in metrics}
+        for metric in [] if validate_only else _in_order(metrics, after):
+            plan[metric.name] = await self._keep_metric(metric, plan[metric.name], before)
+        return [*plan.values()] + [await self._apply_rule(rule, validate_only=validate_only) for rule in checked]
 
     @staticmethod
     async def _wrong_with_metric(place: str, metric: MetricDefinition, after: Directory) -> list[Violation]:
@@ -128,11 +127,12 @@ class Definitions:
         if wrong:
             raise InvalidDefinitions(wrong)
 
-    async def _keep_metric(self, metric: MetricDefinition, before: Directory) -> None:
-        planned = _metric_plan(metric, before)
-        if planned.action is not Action.UNCHANGED:
-            current = before.custom.get(metric.name)
-            await self._metrics.keep(metric, base_version=current.definition.version if current else None)
+    async def _keep_metric(self, metric: MetricDefinition, planned: Applied, before: Directory) -> Applied:
+        if planned.action is Action.UNCHANGED:
+            return planned
+        current = before.custom.get(metric.name)
+        kept = await self._metrics.keep(metric, base_version=current.definition.version if current else None)
+        return replace(planned, version=kept.definition.version)  # of a deleted metric only the store knows
 
     async def _apply_rule(self, stated: StatedRule, *, validate_only: bool) -> Applied:
         try:
@@ -163,13 +163,15 @@ def _metric_plan(metric: MetricDefinition, before: Directory) -> Applied:
     current = custom.definition if custom else builtin
     warnings = doubts(metric)
     if current is None:
-        return Applied(kind="metric", name=metric.name, action=Action.CREATED, version=1, warnings=warnings)
+        return Applied(
+            kind="metric", name=metric.name, action=Action.CREATED, version=metric.version, warnings=warnings
+        )
     changes = _changes(current.to_body(), metric.to_body())
     return Applied(
         kind="metric",
         name=metric.name,
         action=Action.UNCHANGED if not changes else Action.CHANGED if custom else Action.CREATED,
-        version=current.version + bool(changes),
+        version=metric.version if changes else current.version,
         changes=changes,
         warnings=warnings,
     )

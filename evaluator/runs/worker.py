@@ -170,9 +170,10 @@ class RunWorker:
                     await self._score(replace(plan, selected=None), metrics, progress, resumed=True)
                 reporting.cancel()
         except BaseExceptionGroup as errors:
-            if errors.subgroup(_Cancelled) is None:
+            if errors.subgroup(_Cancelled) is not None:
+                await self._close(run_id)
+            elif errors.subgroup(_Lost) is None:
                 raise _first(errors) from errors
-            await self._close(run_id)
         else:
             if not self._stopping.is_set():
                 await self._finish(run_id, progress)
@@ -231,6 +232,8 @@ class RunWorker:
             try:
                 if await self._runs.is_final(run_id):
                     raise _Cancelled
+                if not self._leases.owned("score"):
+                    raise _Lost
                 tally = progress.tally()
                 if tally != said:
                     await self._runs.progress(run_id, total=progress.total, tally=tally, checkpoint=progress.checkpoint)
@@ -265,6 +268,10 @@ class RunWorker:
 
 class _Cancelled(Exception):
     """The run has a final state already."""
+
+
+class _Lost(Exception):
+    """The run belongs to another process by now."""
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

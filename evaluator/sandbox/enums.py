@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from evaluator.sandbox.errors import SourceRefused
 from evaluator.sandbox.shims.names import ENUM_CLASSES
 
 
-def enum_names(tree: ast.Module) -> frozenset[str]:
-    """What a source may write for the enum classes: `Enum`, `enum.StrEnum`, `E` after `from enum import Enum as E`."""
-    names: set[str] = set()
+def enum_names(tree: ast.Module) -> Mapping[str, str]:
+    """What a source may write for an enum class -> the class: `Enum`, `enum.StrEnum`, `E` of `import Enum as E`."""
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module="enum", names=aliases):
-                names |= {alias.asname or alias.name for alias in aliases if alias.name in ENUM_CLASSES}
+                names |= {each.asname or each.name: each.name for each in aliases if each.name in ENUM_CLASSES}
             case ast.Import(names=aliases):
                 modules = [alias.asname or alias.name for alias in aliases if alias.name == "enum"]
-                names |= {f"{module}.{name}" for module in modules for name in ENUM_CLASSES}
-    return frozenset(names)
+                names |= {f"{module}.{name}": name for module in modules for name in ENUM_CLASSES}
+    return names
 
 
-def rewritten_enum(node: ast.ClassDef, source: str, *, factory: str) -> str:
+def rewritten_enum(node: ast.ClassDef, names: Mapping[str, str], *, factory: str) -> str:
     """`Color = make("Color", "Enum", (…))`, each member on its line.
 
     Raises:
         SourceRefused: The class has more than members.
     """
-    bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+    bases = [names.get(ast.unparse(base), ast.unparse(base)) for base in node.bases]
     if node.keywords or any(ast.unparse(each).rpartition(".")[2] != "unique" for each in node.decorator_list):
         raise SourceRefused("an enum in the sandbox is plain: no decorators, no keywords", line=node.lineno)
     first = min([node.lineno, *(each.lineno for each in node.decorator_list)])

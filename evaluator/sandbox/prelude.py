@@ -31,10 +31,15 @@ def _shim(module: str) -> str:
 
 
 @functools.cache
-def compact(package: str, file: str) -> str:
-    """Python that runs in the sandbox, without what people write for people: parsing it is most of a short run."""
+def compact(package: str, file: str, without: str = "") -> str:
+    """Python that runs in the sandbox, without what people write for people: parsing it is most of a short run.
+
+    Args:
+        without: A class that is not needed.
+    """
     tree = ast.parse(resources.files(package).joinpath(file).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and node.module in _FOR_CHECKERS)]
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.ClassDef) and node.name == without)]
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.ClassDef() | ast.Module():

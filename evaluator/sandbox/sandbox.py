@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pydantic_monty as monty
 
 WORKERS = 4
+_LEAST_SECONDS = 0.01
 
 
 class Sandbox:
@@ -82,12 +83,14 @@ class Sandbox:
             raise WorkerDied("the sandbox is closing")
         run = Run(code, inputs, self.limits)
         self._running.add(run)
+        watch = _Watch(run)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_worker, run)
         except asyncio.CancelledError:
             run.stop()
             raise
         finally:
+            watch.end()
             self._running.discard(run)
 
     def _in_worker(self, run: Run) -> object:
@@ -103,3 +106,20 @@ class Sandbox:
         if self._pool is not None:
             self._pool.__exit__(None, None, None)
             self._pool = None
+
+
+class _Watch:
+    """Looks at a run when it can have come to its limit of CPU, and not before."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._timer = asyncio.get_running_loop().call_later(run.limits.seconds, self._look)
+
+    def end(self) -> None:
+        """The run is over."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._run.seconds_left()
+        if left > 0:
+            self._timer = asyncio.get_running_loop().call_later(max(left, _LEAST_SECONDS), self._look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,7 +81,7 @@ def compile_scorer(source: str, *, exports: frozenset[str] = frozenset()) -> Sco
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
-    for node, text in _replacements(tree, source, enums, exports, shims):
+    for node, text in _replacements(tree, enums, exports, shims):
         start = starts[_first_line(node) - 1] + node.col_offset
         end = starts[_last_line(node) - 1] + (node.end_col_offset or 0)
         edits.append(_Edit(start, end, text))
@@ -127,7 +127,7 @@ def _check_entry(tree: ast.Module) -> None:
         raise SourceRefused(f"{ENTRY} is called with {PARAMETER} alone; {needed[0]} needs a default", line=entry.lineno)
 
 
-def _check_supported(node: ast.AST, enums: frozenset[str]) -> None:
+def _check_supported(node: ast.AST, enums: Mapping[str, str]) -> None:
     """Refuse when it is saved what the interpreter would refuse at every run."""
     match node:
         case ast.Yield() | ast.YieldFrom():
@@ -144,12 +144,12 @@ def _check_supported(node: ast.AST, enums: frozenset[str]) -> None:
                     raise SourceRefused("methods cannot be decorated in the sandbox", line=item.lineno)
 
 
-def _is_enum(node: ast.ClassDef, enums: frozenset[str]) -> bool:
+def _is_enum(node: ast.ClassDef, enums: Mapping[str, str]) -> bool:
     return any(ast.unparse(base) in enums for base in node.bases)
 
 
 def _replacements(
-    tree: ast.Module, source: str, enums: frozenset[str], exports: frozenset[str], shims: set[str]
+    tree: ast.Module, enums: Mapping[str, str], exports: frozenset[str], shims: set[str]
 ) -> Iterator[tuple[ast.stmt, str]]:
     tried = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Try) for each in node.body}
     for node in ast.walk(tree):
@@ -160,7 +160,7 @@ def _replacements(
                     yield node, _stretched(text, node)
             case ast.ClassDef() if _is_enum(node, enums):
                 shims.add("enum")
-                yield node, rewritten_enum(node, source, factory=f"{PREFIX}enum.make")
+                yield node, rewritten_enum(node, enums, factory=f"{PREFIX}enum.make")
 
 
 def _import(node: ast.Import | ast.ImportFrom, exports: frozenset[str], shims: set[str], *, tried: bool) -> str | None:

@@ -29,7 +29,7 @@ def answer(run: Run, pool: monty.Monty) -> object:
     limits = run.limits
     session = pool.checkout(
         limits={
-            "max_feed_duration_secs": limits.seconds,
+            "max_feed_duration_secs": limits.clock_seconds,
             "max_memory": limits.memory_bytes,
             "max_recursion_depth": limits.depth,
             "max_suspensions": _MAX_SUSPENSIONS,
@@ -42,6 +42,8 @@ def answer(run: Run, pool: monty.Monty) -> object:
             inputs = {name: _as_seen(value) for name, value in run.inputs.items()}
             return session.feed_run(run.code, inputs=inputs, print_callback=_unheard)
     except monty.MontyCrashedError as error:
+        if run.too_long:
+            raise TookTooLong(f"took more than {limits.seconds:g} s of CPU") from None
         if error.timed_out or "exceeded" in str(error):
             raise TookTooLong(_too_long(limits)) from None
         raise WorkerDied(f"the sandbox's worker ended: {str(error)[:MAX_MESSAGE]}") from None
@@ -89,4 +91,4 @@ def _ended(error: monty.MontyRuntimeError | monty.MontySyntaxError, limits: Limi
 
 
 def _too_long(limits: Limits) -> str:
-    return f"ran for more than {limits.seconds:g} s"
+    return f"ran for more than {limits.clock_seconds:g} s"

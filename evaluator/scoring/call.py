@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.requirements import BY_OTHERS, Closure
 from evaluator.scoring.due import Due
 from evaluator.scoring.pairs import Pair, id_of
@@ -14,6 +15,7 @@ from evaluator.scoring.request import EvaluationRequest
 from evaluator.scoring.stored import SHOWN, Stored
 from evaluator.scoring.work import Task
 from storage.errors import StorageError
+from storage.model import TargetRef
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Call:
     Attributes:
         patient: Wait for results of others; else they are answered as `Pending`.
         stored: What is in the store already; None = nothing that matters.
+        asked: What was asked for: target, slug, version.
         started: What was asked for, by id.
     """
 
@@ -31,7 +34,12 @@ class Call:
     due: Due
     patient: bool
     stored: asyncio.Task[Stored | StorageError] | None = None
+    asked: frozenset[tuple[TargetRef, str, int]] = frozenset()
     started: dict[uuid.UUID, Task] = field(default_factory=dict)
+
+    def asks(self, ref: TargetRef, metric: MetricDefinition) -> bool:
+        """Whether a result was asked for by name, beside what needs it."""
+        return (ref, metric.name, metric.version) in self.asked
 
     def names_read(self) -> set[str]:
         """Metrics of which stored results matter: what composites require, and composites, which may be required or

@@ -13,9 +13,10 @@ from evaluator.scoring.call import Call
 from evaluator.scoring.due import Need
 from evaluator.scoring.gate import Needed, gate, inputs_digest
 from evaluator.scoring.others import Others
-from evaluator.scoring.pairs import Pair, pair_of, pending_of
+from evaluator.scoring.pairs import Pair, id_of, is_shared, pair_of, pending_of, tries_again
 from evaluator.scoring.request import Pending
 from evaluator.scoring.stored import Stored, counts
+from evaluator.scoring.subject import Subject
 from evaluator.scoring.work import Task, Work
 from storage.errors import StorageError
 from storage.model import Abstention, Evaluation, Failure, MetricKind, Status
@@ -71,13 +72,14 @@ class Composites:
         )
 
     async def _required(
-        self, pair: Pair, needs: Sequence[Need], call: Call, stored: Stored
+        self, composite: Pair, needs: Sequence[Need], call: Call, stored: Stored
     ) -> Mapping[ResultKey, Evaluation] | Pending:
         """Final results of everything that is due; results of others that did not come in time are missing."""
         found: dict[ResultKey, Evaluation] = {}
         tasks: dict[ResultKey, Task] = {}
         missing: dict[ResultKey, tuple[MetricDefinition, TargetRecord]] = {}
         for need in needs:
+            digest = need.metric.digest
             for subject in need.subjects:
                 key = subject.record.ref, need.metric.name
                 if need.metric.kind in BY_OTHERS:
@@ -87,11 +89,12 @@ class Composites:
                     else:
                         missing[key] = need.metric, subject.record
                 elif key not in found and key not in tasks:
-                    ours = self._obtain(pair_of(subject, need.metric, call.request, required=True), call, stored)
-                    if isinstance(ours, Evaluation):
+                    ours = _kept(subject, need.metric, digest, call, stored)
+                    if ours is not None:
                         found[key] = ours
                     else:
-                        tasks[key] = ours
+                        pair = pair_of(subject, need.metric, call.request, required=True)
+                        tasks[key] = self._obtain(pair, call, stored)
         await self._work.wait(tasks.values())
         waits: list[Pending] = []
         for key, task in tasks.items():
@@ -103,24 +106,18 @@ class Composites:
                 case Evaluation() as result:
                     found[key] = result
         if missing:
-            came = await self._theirs(pair, missing, call)
+            came = await self._theirs(composite, missing, call)
             if isinstance(came, Pending):
                 waits.append(came)
             else:
                 found |= came
-        return _together(pair, waits) if waits else found
+        return _together(composite, waits) if waits else found
 
-    def _obtain(self, pair: Pair, call: Call, stored: Stored) -> Evaluation | Task:
-        """A required result: what was asked for in the same call, what is stored, what somebody computes at this
-        moment, or a start."""
-        if (asked := call.started.get(pair.evaluation_id)) is not None:
-            return asked
-        if pair.metric.kind is not MetricKind.COMPOSITE and pair.shared is not None:  # a composite may be stale
-            kept = stored.of_version(pair.metric, pair.subject.record)
-            same = kept is not None and kept.evaluation_id == pair.evaluation_id
-            if kept is not None and (same or counts(kept, call.request.purpose)) and not pair.tries_again(kept):
-                return kept
-        return self._work.alike(pair) or self._compute(pair, call)
+    def _obtain(self, pair: Pair, call: Call, stored: Stored) -> Task:
+        """A required result that is to come: what was asked for in the same call, what somebody computes now,
+        or a start."""
+        asked = call.started.get(pair.evaluation_id)
+        return asked or self._work.alike(pair) or self._compute(pair, call)
 
     async def _theirs(self, pair: Pair, missing: Missing, call: Call) -> Mapping[ResultKey, Evaluation] | Pending:
         """Results of others: waited for until so long after the newest arrival of the target."""
@@ -134,6 +131,19 @@ class Composites:
         return replace(pending_of(pair), reason=f"waiting for results of {names}", until=until)
 
 
+def _kept(subject: Subject, metric: MetricDefinition, digest: str, call: Call, stored: Stored) -> Evaluation | None:
+    """A stored result that a composite takes as it is; not what is asked for in the same call, nor a composite's, which
+    may be stale."""
+    record, request = subject.record, call.request
+    if metric.kind is MetricKind.COMPOSITE or not is_shared(subject, request) or call.asks(record.ref, metric):
+        return None
+    kept = stored.of_version(metric, record, digest=digest)
+    if kept is None or tries_again(request, kept):
+        return None
+    own = counts(kept, request.purpose) or kept.evaluation_id == id_of(subject, metric, request)
+    return kept if own else None
+
+
 def _same_inputs(pair: Pair, digest: bytes, stored: Stored) -> Evaluation | None:
     """A stored result of a composite that read these very results.
 
@@ -141,7 +151,7 @@ def _same_inputs(pair: Pair, digest: bytes, stored: Stored) -> Evaluation | None
     """
     earlier = stored.earlier(pair.evaluation_id, pair.metric, pair.subject.record)
     if earlier is not None and earlier.inputs_digest == digest:
-        return None if pair.tries_again(earlier) else earlier
+        return None if tries_again(pair.request, earlier) else earlier
     if not pair.stores or not (pair.required or pair.request.reuse):
         return None
     kept = stored.of_version(pair.metric, pair.subject.record)

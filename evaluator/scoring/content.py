@@ -32,6 +32,11 @@ class SpanContent:
         return span
 
     @property
+    def light(self) -> SpanRecord:
+        """The span: one is normalised with its trace."""
+        return self.record
+
+    @property
     def trace(self) -> TraceRecord:
         """Its trace."""
         return self._read.record
@@ -59,6 +64,11 @@ class TraceContent:
         return self._read.record
 
     @property
+    def light(self) -> TraceRecord:
+        """The trace, without what was said."""
+        return self._read.light
+
+    @property
     def inputs(self) -> Mapping[str, str]:
         """Text by name; what the trace lacks is absent."""
         if self._inputs is None:
@@ -83,6 +93,11 @@ class SessionContent:
         if self._record is None:
             self._record = normalise_session(self._session_id, [each.record for each in self._read])
         return self._record
+
+    @property
+    def light(self) -> SessionRecord:
+        """The session, without what was said."""
+        return self._record or normalise_session(self._session_id, [each.light for each in self._read])
 
     @property
     def inputs(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,12 +22,23 @@ class Need:
 
 
 class Due:
-    """What the composites of one call need, each worked out once."""
+    """What the composites of one call need, each worked out once.
+
+    A call that instrumentations report twice is there once: nothing is due on the other spans of it.
+    """
 
     def __init__(self, required: Closure) -> None:
         self._required = required
         self._below: dict[tuple[TargetRef, str], list[Subject]] = {}
         self._needs: dict[tuple[TargetRef, str, MetricKey], list[Need]] = {}
+
+    async def prepare(self, subjects: Sequence[Subject]) -> None:
+        """Read the shape of large targets beside the event loop."""
+        if any(self._required.values()):
+            reads = [
+                read for subject in subjects if subject.record.ref.level is not Level.SPAN for read in subject.read
+            ]
+            await asyncio.to_thread(lambda: [read.light for read in reads])
 
     def of(self, subject: Subject, metric: MetricDefinition) -> Sequence[Need]:
         """In the order of `required_metrics`; a need without subjects does not gate."""
@@ -65,5 +77,14 @@ class Due:
         if subject.record.ref.level is Level.SPAN:
             return []
         if key not in self._below:
-            self._below[key] = spans_below(subject)
+            repeated = {
+                (span.trace_id, span.span_id)
+                for read in subject.read
+                for span in read.light.spans
+                if span.duplicate_of is not None
+            }
+            below = spans_below(subject)
+            self._below[key] = [
+                each for each in below if (each.record.ref.trace_id, each.record.ref.span_id) not in repeated
+            ]
         return self._below[key]

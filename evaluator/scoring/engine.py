@@ -20,13 +20,14 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judge_metric import Redact
 from evaluator.metrics.material import Material
 from evaluator.metrics.requirements import applies_to, closure
+from evaluator.metrics.scorer import needs_content
 from evaluator.scoring import plan
 from evaluator.scoring.call import Call
 from evaluator.scoring.composites import Composites, Ready
 from evaluator.scoring.due import Due
 from evaluator.scoring.exchanges import Exchanges
 from evaluator.scoring.others import Others
-from evaluator.scoring.pairs import Pair, evaluation_of, id_of, pair_of
+from evaluator.scoring.pairs import Pair, evaluation_of, id_of, pair_of, tries_again
 from evaluator.scoring.recorder import Recorder
 from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
 from evaluator.scoring.stored import Stored, read_stored
@@ -144,7 +145,9 @@ class Engine:
             for metric in metrics
             if subject.record.ref.level in metric.levels
         ]
+        await call.due.prepare(subjects)
         # From here on nothing waits: what is being computed now, or was stored before now, is not computed again.
+        call.asked = frozenset((each.subject.record.ref, each.metric.name, each.metric.version) for each in pairs)
         ids = {each for each in call.ids_again(pairs) if self._work.joinable(each) is None}
         names, records = call.names_read(), [pair.subject.record for pair in pairs if pair.stores]
         if ids or (names and records):
@@ -189,7 +192,7 @@ class Engine:
             if pair.metric.kind is MetricKind.COMPOSITE and not pair.subject.refused:
                 ready = await self._composites.ready(pair, call, stored)
                 return await self._score(pair, attempt, ready) if isinstance(ready, Ready) else ready
-            if earlier is not None and not pair.tries_again(earlier):
+            if earlier is not None and not tries_again(call.request, earlier):
                 return earlier
             return await self._score(pair, attempt)
         except StorageError as error:
@@ -197,7 +200,7 @@ class Engine:
 
     async def _score(self, pair: Pair, attempt: int, ready: Ready | None = None) -> Evaluation:
         subject, metric, request = pair.subject, pair.metric, pair.request
-        if metric.roll_up is None:  # which reads results, and nothing of the target
+        if needs_content(metric):
             await subject.prepare()
         if request.reuse and pair.stores and ready is None and not subject.refused:
             material = subject.material

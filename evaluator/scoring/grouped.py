@@ -90,6 +90,7 @@ class GroupedTelemetry:
         self._telemetry = telemetry
         self._group = asyncio.TaskGroup()
         self._located = Grouped(self._group, self._locate)
+        self._traces: Grouped[str, TargetRecord] = Grouped(self._group, telemetry.traces)
         self._spans = Grouped(self._group, self._fetch_spans)
         self._logs = Grouped(self._group, self._fetch_logs)
 
@@ -120,7 +121,9 @@ class GroupedTelemetry:
         return {place: found[place[0]] for place in wanted if place[0] in found}
 
     async def traces(self, trace_ids: Collection[str]) -> Mapping[str, TargetRecord]:
-        return await self._telemetry.traces(trace_ids)
+        if len(trace_ids) > SMALL:
+            return await self._telemetry.traces(trace_ids)
+        return await self._traces.get(sorted(trace_ids))
 
     async def spans(self, trace_ids: Collection[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:
         if len(trace_ids) > SMALL:

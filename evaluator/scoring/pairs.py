@@ -40,15 +40,20 @@ class Pair:
     @property
     def shared(self) -> Shared | None:
         """Under what others may have it; None = nobody else may."""
-        if not self.stores or self.request.trial or self.request.purpose not in SHOWN:
+        if not is_shared(self.subject, self.request):
             return None
         record = self.subject.record
         return record.ref, self.metric.name, self.metric.version, record.watermark_ms
 
-    def tries_again(self, earlier: Evaluation) -> bool:
-        """Whether a stored result is not the answer, because failures are attempted again: once for each run."""
-        request = self.request
-        return request.retry_failed and earlier.status is Status.FAILED and earlier.run != request.run
+
+def is_shared(subject: Subject, request: EvaluationRequest) -> bool:
+    """Whether results of a request are everybody's: those of experiments and repetitions stay with their run."""
+    return request.store and not subject.inline and not request.trial and request.purpose in SHOWN
+
+
+def tries_again(request: EvaluationRequest, earlier: Evaluation) -> bool:
+    """Whether a stored result is not the answer, because failures are attempted again: once for each run."""
+    return request.retry_failed and earlier.status is Status.FAILED and earlier.run != request.run
 
 
 def pair_of(subject: Subject, metric: MetricDefinition, request: EvaluationRequest, *, required: bool = False) -> Pair:

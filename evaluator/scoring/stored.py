@@ -72,12 +72,12 @@ class Stored:
         found = self.human if metric.kind is MetricKind.HUMAN else self.external
         return found.get((ref, metric.name))
 
-    def of_version(self, metric: MetricDefinition, record: TargetRecord) -> Evaluation | None:
-        """What this very version concluded on all that has arrived of the target."""
+    def of_version(self, metric: MetricDefinition, record: TargetRecord, *, digest: str = "") -> Evaluation | None:
+        """What this very version concluded on all that has arrived of the target; `digest` = the metric's, if known."""
         found = self.automatic.get(((record.ref, metric.name), metric.version))
-        if found is None or found.watermark_ms != record.watermark_ms or found.metric_digest != metric.digest:
+        if found is None or found.watermark_ms != record.watermark_ms:
             return None
-        return found
+        return found if found.metric_digest == (digest or metric.digest) else None
 
 
 def counts(found: Evaluation, purpose: Purpose) -> bool:

@@ -90,7 +90,7 @@ def _spread(scores: Sequence[Score]) -> metrics_pb2.Spread:
     values = [score.value for score in scores if score.value is not None]
     verdicts = Counter(_verdict(score) for score in scores)
     return metrics_pb2.Spread(
-        mean=statistics.fmean(values) if values else None,
+        mean=statistics.mean(values) if values else None,
         standard_deviation=statistics.stdev(values) if len(values) > 1 else None,
         minimum=min(values, default=None),
         maximum=max(values, default=None),

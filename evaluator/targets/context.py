@@ -20,6 +20,8 @@ _VARIABLES: Final = (
     "sources",
     "passages",
 )
+RUNS: Final = frozenset({"agent", "chain"})
+"""Kinds of spans that hold a run: what is below them is theirs."""
 _TAGS: Final = ("context", "documents", "sources", "passages")
 _HEADING: Final = re.compile(
     r"[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*(.*)", re.IGNORECASE
@@ -44,8 +46,8 @@ def context_of_span(record: SpanRecord, trace: TraceRecord | None) -> str:
         case "llm":
             before = [each for each in trace.brought if each.end_ns <= record.start_ns] if trace else []
             return _joined(before) or context_in_prompt(record)
-        case "agent" | "chain" if trace:
-            below = _below(record.span_id, trace)
+        case kind if kind in RUNS and trace:
+            below = ids_below(record.span_id, trace)
             return _joined(each for each in trace.brought if each.span_id in below)
         case _:
             return ""
@@ -112,7 +114,8 @@ def _joined(brought: Iterable[Brought]) -> str:
     return "\n\n".join(dict.fromkeys(text for each in brought for text in each.texts))
 
 
-def _below(span_id: str, trace: TraceRecord) -> set[str]:
+def ids_below(span_id: str, trace: TraceRecord) -> set[str]:
+    """Ids of the spans below one, at any depth."""
     wanted: set[str] = set()
     waiting = [span_id]
     while waiting:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from evaluator.targets import rendering
-from evaluator.targets.context import context_of_span, context_of_trace
+from evaluator.targets import rendering, run
+from evaluator.targets.context import RUNS, context_of_span, context_of_trace, ids_below
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
 from storage.dialects.message import Message, ToolCall
 from storage.dialects.values import encode
@@ -17,9 +16,6 @@ INPUT_NAMES: Final = (
     "last_user_message", "expected", "metadata", "trajectory",
 )  # fmt: skip
 """Every name that a template may use."""
-MAX_ERRORS: Final = 50
-"""Causes of errors that a conversation shows, and how many characters of each."""
-MAX_CAUSE: Final = 1_000
 _STEPS: Final = frozenset({"llm", "tool", "retriever", "reranker"})
 Reader: TypeAlias = Callable[[], str | None]
 
@@ -54,7 +50,7 @@ def named_inputs(
     Args:
         trace: The trace of a span, where it is known: its context lies in neighbours.
 
-    `messages` of a span is what the model was given; of a trace or session it ends with the answer.
+    `messages` of a model call is what it was given; of a run, a trace or a session it ends with the answer.
     """
     match record:
         case SpanRecord():
@@ -66,19 +62,48 @@ def named_inputs(
 
 
 def _of_span(record: SpanRecord, trace: TraceRecord | None) -> dict[str, Reader]:
+    if record.kind in RUNS and trace is not None:
+        return _of_run(record, trace)
+    return {
+        **_of_itself(record),
+        "context": lambda: context_of_span(record, trace),
+        "messages": lambda: rendering.conversation(record.input_messages),
+        "tool_calls": lambda: "\n".join(map(rendering.call, _calls(record))),
+        "trajectory": lambda: rendering.step(record) if record.kind in _STEPS else None,
+    }
+
+
+def _of_run(record: SpanRecord, trace: TraceRecord) -> dict[str, Reader]:
+    """Of an agent or a chain: what happened below it is its own."""
+
+    def below() -> list[SpanRecord]:
+        ids = ids_below(record.span_id, trace)
+        return [span for span in trace.spans if span.span_id in ids]
+
+    def messages() -> str:
+        spans = below()
+        said = rendering.conversation(run.exchange(spans, record.input_text, record.output_text))
+        return run.with_errors(said, [record, *spans])
+
+    return {
+        **_of_itself(record),
+        "context": lambda: context_of_span(record, trace),
+        "messages": messages,
+        "tool_calls": lambda: run.tool_calls(below()),
+        "trajectory": lambda: run.trajectory([record, *below()]),
+    }
+
+
+def _of_itself(record: SpanRecord) -> dict[str, Reader]:
     return {
         "input": lambda: _input(record),
         "output": lambda: _output(record),
-        "context": lambda: context_of_span(record, trace),
-        "messages": lambda: rendering.conversation(record.input_messages),
         "system_prompt": lambda: record.system_prompt,
         "tools": lambda: _json(record.tools),
-        "tool_calls": lambda: "\n".join(map(rendering.call, _calls(record))),
         "first_user_message": lambda: next(_asked(record.input_messages), record.input_text),
         "last_user_message": lambda: next(_asked(record.input_messages[::-1]), record.input_text),
         "expected": lambda: record.expected,
         "metadata": lambda: _json(dict(record.metadata)),
-        "trajectory": lambda: rendering.step(record) if record.kind in _STEPS else None,
     }
 
 
@@ -120,81 +145,27 @@ def _calls(record: SpanRecord) -> Sequence[ToolCall]:
 
 
 def _of_trace(trace: TraceRecord) -> dict[str, Reader]:
+    spans = trace.spans
+
+    def exchanged() -> list[Message]:
+        return run.exchange(spans, trace.input_text, trace.output_text)
+
     return {
         "input": lambda: trace.input_text,
         "output": lambda: trace.output_text,
         "context": lambda: context_of_trace(trace),
-        "messages": lambda: _with_errors(rendering.conversation(_exchange(trace)), trace),
-        "system_prompt": lambda: next((span.system_prompt for span in _model_calls(trace) if span.system_prompt), None),
-        "tools": lambda: next((text for span in trace.spans if (text := _json(span.tools))), None),
-        "tool_calls": lambda: "\n".join(_made(trace)),
-        "first_user_message": lambda: next(_asked(_exchange(trace)), trace.input_text),
-        "last_user_message": lambda: next(_asked(_exchange(trace)[::-1]), trace.input_text),
-        "expected": lambda: next((span.expected for span in trace.spans if span.expected), None),
+        "messages": lambda: run.with_errors(rendering.conversation(exchanged()), spans),
+        "system_prompt": lambda: next(
+            (call.system_prompt for call in run.model_calls(spans) if call.system_prompt), None
+        ),
+        "tools": lambda: next((text for span in spans if (text := _json(span.tools))), None),
+        "tool_calls": lambda: run.tool_calls(spans),
+        "first_user_message": lambda: next(_asked(exchanged()), trace.input_text),
+        "last_user_message": lambda: next(_asked(exchanged()[::-1]), trace.input_text),
+        "expected": lambda: next((span.expected for span in spans if span.expected), None),
         "metadata": lambda: _json(dict(trace.metadata)),
-        "trajectory": lambda: _trajectory(trace),
+        "trajectory": lambda: run.trajectory(spans),
     }
-
-
-def _model_calls(trace: TraceRecord) -> Iterator[SpanRecord]:
-    return (span for span in trace.spans if span.kind == "llm" and span.duplicate_of is None)
-
-
-def _exchange(trace: TraceRecord) -> list[Message]:
-    """The conversation as the longest model call saw it, with the answer; else question and answer of the trace."""
-    models = [span for span in _model_calls(trace) if span.input_messages]
-    longest = max(reversed(models), key=lambda span: len(span.input_messages), default=None)
-    if longest is not None:
-        return [*longest.input_messages, *longest.output_messages]
-    asked = [Message(role="user", content=trace.input_text)] if trace.input_text else []
-    return [*asked, Message(role="assistant", content=trace.output_text)] if trace.output_text else asked
-
-
-def _made(trace: TraceRecord) -> Iterator[str]:
-    """Tool calls of a trace with what they returned: of its tool spans, else of its model calls."""
-    ran = [span for span in trace.spans if span.kind == "tool" and span.duplicate_of is None]
-    if ran:
-        yield from map(rendering.step, ran)
-        return
-    results = {
-        message.tool_call_id: message.content
-        for span in trace.spans
-        for message in span.input_messages
-        if message.role == "tool"
-    }
-    for span in _model_calls(trace):
-        for made in span.output_tool_calls:
-            returned = results.get(made.id)
-            yield f"tool {rendering.call(made)}" + (f" -> {returned}" if returned else "")
-
-
-def _with_errors(said: str, trace: TraceRecord) -> str:
-    """A conversation, and below it what went wrong in its run and is not said in it, each cause once."""
-    lines: dict[str, str] = {}
-    for span in trace.spans:
-        if span.status == "error" and span.duplicate_of is None:
-            causes = [each for each in (span.tool_error, span.error_message, span.error_type) if each]
-            if not any(_cause(each) in said for each in (*causes, *_results(span))):
-                why = _cause(causes[0]) if causes else "no message"
-                named = span.tool_name or span.agent_name or span.name
-                lines.setdefault(why, f"error in {span.kind} {named}: {why}")
-    return "\n".join(filter(None, (said, *itertools.islice(lines.values(), MAX_ERRORS))))
-
-
-def _cause(error: str) -> str:
-    """An error without its stack trace."""
-    return error.strip().partition("\n")[0].partition("Traceback (most recent call last)")[0].strip()[:MAX_CAUSE]
-
-
-def _results(span: SpanRecord) -> Iterator[str]:
-    """What a failed tool returned: a conversation in which the model was told so says it in its own words."""
-    if span.kind == "tool" and span.tool_result:
-        yield encode(span.tool_result)
-
-
-def _trajectory(trace: TraceRecord) -> str:
-    steps = [line for span in trace.spans if span.duplicate_of is None and (line := rendering.step(span))]
-    return "\n".join(f"{number}. {line}" for number, line in enumerate(steps, 1))
 
 
 def _of_session(session: SessionRecord) -> dict[str, Reader]:
@@ -218,10 +189,10 @@ def _of_session(session: SessionRecord) -> dict[str, Reader]:
 
 def _turn(trace: TraceRecord) -> str:
     """One trace of a conversation: the question, the tools that ran, the answer, and what went wrong."""
-    made = "\n".join(_made(trace))
+    made = run.tool_calls(trace.spans)
     question = f"user: {trace.input_text}" if trace.input_text else ""
     reply = f"assistant: {trace.output_text}" if trace.output_text else ""
-    return _with_errors("\n".join(filter(None, (question, made, reply))), trace)
+    return run.with_errors("\n".join(filter(None, (question, made, reply))), trace.spans)
 
 
 def _first(turns: Sequence[Mapping[str, str]], name: str) -> str | None:

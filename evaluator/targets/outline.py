@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluator.targets.normalise import normalise_trace
-from evaluator.targets.record import TraceRecord
-from evaluator.targets.span import kind_of
+from evaluator.targets.record import SpanRecord, TraceRecord
+from evaluator.targets.span import told_apart
+from evaluator.targets.tree import LOG_SPAN_NS, SHARED_KINDS, TRANSPARENT_KINDS, children_of
 from storage.model import StoredLog, StoredSpan
 
 SPAN_WEIGHT = 4_000
@@ -33,6 +34,7 @@ class Outline:
     service_name: str
     kind: str
     status: str
+    response_id: str | None
     start_ns: int
     duration_ns: int
     watermark_ms: int
@@ -56,6 +58,7 @@ class ReadTrace:
         self.start_ns = min(span.start_ns for span in spans if span.trace_id == self.trace_id)
         self._outline: tuple[Outline, ...] | None = None
         self._record: TraceRecord | None = None
+        self._light: TraceRecord | None = None
         self._preparing = asyncio.Lock()
         self.weight = sum(SPAN_WEIGHT + sum(map(len, span.attributes.values())) for span in spans) + sum(
             len(log.body) + sum(map(len, log.attributes.values())) for log in logs
@@ -91,6 +94,18 @@ class ReadTrace:
             self._outline = tuple(sorted(outlines, key=lambda each: (each.start_ns, -each.duration_ns, each.span_id)))
         return self._outline
 
+    @property
+    def light(self) -> TraceRecord:
+        """The record without what was said: of its spans ids, kind, name, service, times and status, and their shape.
+
+        Where spans may be one and the same call, which only their content tells, it is the whole record.
+        """
+        if self._record is not None or _may_repeat(self.outline):
+            return self.record
+        if self._light is None:
+            self._light = _without_content(self.trace_id, self.outline)
+        return self._light
+
     def outline_of(self, span_id: str) -> Outline | None:
         """Outline of one span; None when the trace has no such span."""
         if self._outline is not None:
@@ -102,8 +117,42 @@ class ReadTrace:
         return None
 
 
+def _may_repeat(outline: Sequence[Outline]) -> bool:
+    """Whether `tree.duplicates` could find any: a call in one of its kind, a note about one, a response named twice."""
+    by_id = {each.span_id: each for each in outline}
+    models = [each for each in outline if each.kind == "llm"]
+    answers = [each.response_id for each in models if each.response_id]
+    if len(set(answers)) < len(answers) or any(each.duration_ns < LOG_SPAN_NS for each in models):
+        return True
+    return any(_is_inside_its_kind(each, by_id) for each in outline if each.kind in SHARED_KINDS)
+
+
+def _is_inside_its_kind(call: Outline, by_id: Mapping[str, Outline]) -> bool:
+    seen = {call.span_id}
+    above = by_id.get(call.parent_span_id)
+    while above is not None and above.span_id not in seen and above.kind in TRANSPARENT_KINDS:
+        seen.add(above.span_id)
+        above = by_id.get(above.parent_span_id)
+    return above is not None and above.kind == call.kind
+
+
+def _without_content(trace_id: str, outline: Sequence[Outline]) -> TraceRecord:
+    records = [
+        SpanRecord.of(
+            trace_id=each.trace_id, span_id=each.span_id, parent_span_id=each.parent_span_id, name=each.name,
+            service_name=each.service_name, kind=each.kind, status=each.status, start_ns=each.start_ns,
+            duration_ns=each.duration_ns, params={}, usage={}, usage_aggregate={}, metadata={}, span_metadata={},
+            prompt_variables={},
+        )
+        for each in outline
+    ]  # fmt: skip
+    children = children_of(records)
+    root = next((each for each in records if each.span_id == children[""][0]), records[0])
+    return TraceRecord(trace_id=trace_id, spans=tuple(records), children=children, root_span=root.span_id)
+
+
 def _outline(span: StoredSpan, logs: Sequence[StoredLog]) -> Outline:
-    kind, status = kind_of(span, logs)
+    kind, status, response_id = told_apart(span, logs)
     return Outline(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -112,6 +161,7 @@ def _outline(span: StoredSpan, logs: Sequence[StoredLog]) -> Outline:
         service_name=span.service_name,
         kind=kind,
         status=status,
+        response_id=response_id,
         start_ns=span.start_ns,
         duration_ns=span.duration_ns,
         watermark_ms=max([span.ingested_ms, *(log.ingested_ms for log in logs)]),

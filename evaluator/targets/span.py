@@ -42,8 +42,8 @@ def record_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> SpanRecord:
     )  # fmt: skip
 
 
-def kind_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> tuple[str, str]:
-    """Kind and status of a span as in its record, without reading what was said."""
+def told_apart(span: StoredSpan, own_logs: Sequence[StoredLog]) -> tuple[str, str, str | None]:
+    """Kind, status and response id of a span as in its record, without reading what was said."""
     rows = table()
     lookup = Lookup(rows, span, own_logs)
     kind = lookup.kind() or "other"
@@ -51,7 +51,8 @@ def kind_of(span: StoredSpan, own_logs: Sequence[StoredLog]) -> tuple[str, str]:
         content = Content(rows, lookup, kind)
         if content.prepares_a_prompt() and not content.answer():
             kind = "chain"
-    return kind, Facts(rows, lookup, kind).status()
+    facts = Facts(rows, lookup, kind)
+    return kind, facts.status(), facts.text("response_id") if kind == "llm" else None
 
 
 def _said(kind: str, content: Content, facts: Facts, lookup: Lookup, answer: Sequence[Message]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from evaluator.targets.record import MODEL_KINDS, SpanRecord
 Changes = dict[str, dict[str, Any]]
 """Span id -> fields that change."""
 
-_SHARED_KINDS: Final = MODEL_KINDS | {"retriever"}
-_TRANSPARENT: Final = frozenset({"other", "chain"})
-_LOG_SPAN_NS: Final = 1_000_000
+SHARED_KINDS: Final = MODEL_KINDS | {"retriever"}
+TRANSPARENT_KINDS: Final = frozenset({"other", "chain"})
+LOG_SPAN_NS: Final = 1_000_000
 """A span as short as this that carries an answer is a note about a call that ended before it."""
 _MERGED: Final = ("request_model", "response_model", "provider", "usage", "cost_usd", "response_id")
 
@@ -90,11 +90,11 @@ def _inner_calls(by_id: Mapping[str, SpanRecord], children: Mapping[str, tuple[s
     while waiting:
         span_id, kind_above, id_above = waiting.pop()
         record = by_id[span_id]
-        if record.kind in _SHARED_KINDS:
+        if record.kind in SHARED_KINDS:
             if record.kind == kind_above:
                 found.setdefault(id_above, []).append(span_id)
             kind_above, id_above = record.kind, span_id
-        elif record.kind not in _TRANSPARENT:
+        elif record.kind not in TRANSPARENT_KINDS:
             kind_above, id_above = "", ""
         above[span_id] = (kind_above, id_above)
         waiting.extend((child, kind_above, id_above) for child in reversed(children.get(span_id, ())))
@@ -143,7 +143,7 @@ def _answered_beside(records: Sequence[SpanRecord], changes: Changes) -> None:
         if (
             unanswered
             and note.output_messages
-            and note.duration_ns < _LOG_SPAN_NS
+            and note.duration_ns < LOG_SPAN_NS
             and unanswered[0].start_ns <= note.start_ns
         ):
             _settle(unanswered.pop(0), note, changes)

@@ -180,12 +180,10 @@ class EvaluateRequest(_message.Message):
     def __init__(self, targets: _Optional[_Iterable[_Union[Target, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[_vocabulary_pb2.MetricRef, _Mapping]]] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., reuse: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("results", "run_id")
+    __slots__ = ("results",)
     RESULTS_FIELD_NUMBER: _ClassVar[int]
-    RUN_ID_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[Result]
-    run_id: str
-    def __init__(self, results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., run_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
 
 class EvaluateStreamRequest(_message.Message):
     __slots__ = ("client_id", "target", "metrics", "reuse", "request_id")

@@ -91,6 +91,10 @@ ERASED: Final[Mapping[str, Erasable]] = {
     "judge_cache": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}"),
     "evaluations": Erasable(rows=_RESULT),
     "evaluations_current": Erasable(rows=_RESULT),
+    "run_events": Erasable(  # a checkpoint names the last target before it; the one before that serves as well
+        rows="Event = 'checkpoint' AND (substring(JSONExtractString(Detail, 2), 1, 32) IN {traces} "
+        "OR JSONExtractString(Detail, 2) IN {sessions})"
+    ),
     "writeback": Erasable(rows="TraceId IN {traces} OR toString(EvaluationId) IN {evaluations}"),
     "writeback_batches": Erasable(
         rows="0",  # the proof of a batch stays; only what it names goes
@@ -104,8 +108,7 @@ KEPT: Final[Mapping[str, str]] = {
     "control_docs": "definitions that people wrote; one that quotes a trace is theirs to edit",
     "control_claims": "names and versions of definitions",
     "cursors": "names and times",
-    "runs": "what people asked to be scored: filters and names",
-    "run_events": "counts, times, and the names of processes",
+    "runs": "what people asked to be scored: filters, which are theirs to edit, and names; targets stand in decisions",
     "shard_leases": "owners and times",
     "maintenance_rounds": "counts, times, and the names of processes",
     "schema_migrations": "this program's own record",

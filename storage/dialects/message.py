@@ -81,7 +81,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message.  `role` is `system`, `user`, `assistant` or `tool`; `media` holds mime types of what is not text, and
+    """One message.  `role` is `system`, `user`, `assistant` or `tool`; `media` holds mime types of what is not text,
     `attached` these things themselves, as far as they were sent.
     """
 

@@ -274,7 +274,8 @@ def _built(parts: Parts, role: str, tool_call_id: str, name: str, finish: str) -
         return parts.results
     own = Message(
         role=role, content="\n".join(parts.texts), tool_calls=tuple(parts.calls), tool_call_id=tool_call_id, name=name,
-        media=tuple(parts.media), attached=tuple(parts.attached), reasoning="\n".join(parts.reasoning), finish_reason=finish,
+        media=tuple(parts.media), attached=tuple(parts.attached), reasoning="\n".join(parts.reasoning),
+        finish_reason=finish,
     )  # fmt: skip
     if not own.says_something and (parts.results or not role):
         return parts.results

@@ -27,7 +27,8 @@ from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import Level
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "README.md"])
-COMMAND_MODULES = (applying, erasing, metrics, rules, running, runs, scores, store)  # imported, they register their commands
+COMMAND_MODULES = (applying, erasing, metrics, rules, running, runs, scores, store)
+"""Imported, they register their commands."""
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 

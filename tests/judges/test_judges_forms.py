@@ -99,6 +99,17 @@ async def test_a_model_that_heeds_no_schema_is_held_in_another_way_from_its_repa
     assert (first.mode, second.mode, third.mode) == (Mode.SCHEMA, Mode.TOOL, Mode.TOOL)
 
 
+async def test_one_answer_in_prose_takes_nothing_from_a_model_that_has_heeded_the_schema(
+    judge: ScriptedJudge, judges: Judges, question: Question
+) -> None:
+    """Else a target that talks a judge into prose would change how all others are asked."""
+    await judges.ask(question)
+    judge.then(says("I would rather not."))
+    second = await judges.ask(question)
+    assert (await judges.repair(question, second, "no JSON object")).mode is Mode.SCHEMA
+    assert forms(judge) == ["schema"] * 3
+
+
 async def test_a_model_that_heeds_neither_schema_nor_tool_is_read_in_words(
     judge: ScriptedJudge, judges: Judges, question: Question
 ) -> None:

@@ -259,6 +259,19 @@ async def test_work_without_a_deadline_waits_out_an_outage(question: Question) -
             assert len(judge.requests) == 8
 
 
+async def test_who_waits_for_the_judges_return_keeps_nobody_from_being_told(question: Question) -> None:
+    """The only place is taken by a rule's question; a caller is refused at once all the same."""
+    base_url, retries = f"http://127.0.0.1:{free_port()}/v1", Retries(first_pause=0.001)
+    async with Judges(model="openai/x", base_url=base_url, retries=retries, max_in_flight=1) as judges:
+        waiting = asyncio.ensure_future(judges.ask(question))
+        while judges.away_seconds("") is None:  # noqa: ASYNC110  # until it has found nobody
+            await asyncio.sleep(0.001)
+        with pytest.raises(JudgeUnavailable, match="left alone"):
+            await judges.ask(question, deadline=asyncio.get_running_loop().time() + 30.0)
+        assert not waiting.done()
+        waiting.cancel()
+
+
 async def test_a_rate_limit_beyond_what_is_waited_for_fails_that_question_only(
     judge: ScriptedJudge, judges: Judges, question: Question
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import yaml
 
 from evaluator.metrics.catalogue import LOADER, aliases, builtin_metrics, groups, variants, written_aliases
 from evaluator.metrics.catalogue_pages import FOLDER, pages
+from evaluator.metrics.check import check
+from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.shipped import FUNCTIONS
 from evaluator.metrics.naming import slug_of
 from evaluator.metrics.template import parse
@@ -178,3 +181,13 @@ def test_the_pages_are_those_of_the_data_files() -> None:
 def test_the_catalogue_is_read_by_the_loader_in_c() -> None:
     """At every start: 0.03 s of CPU, and ten times as much without."""
     assert LOADER is yaml.CSafeLoader
+
+
+def test_every_example_of_a_metric_of_ones_own_can_be_saved() -> None:
+    """One for each kind, in about ten lines."""
+    examples = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    definitions = [MetricDefinition.from_body(yaml.safe_load(example)) for example in examples]
+    for definition in definitions:
+        check(definition)
+    assert [str(each.kind) for each in definitions] == ["judge", "judge", "code", "code", "composite", "composite"]
+    assert max(len(example.splitlines()) for example in examples) <= 11

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -105,6 +106,8 @@ def test_texts_beyond_the_limit_are_too_long_and_not_wrong() -> None:
         (defined("rouge", arguments={"variant": "rouge9"}), "metric.arguments.variant"),
         (defined("json_schema"), "metric.arguments.schema"),
         (defined("json_schema", arguments={"schema": "object"}), "metric.arguments.schema"),
+        (defined("json_schema", arguments={"schema": {"const": date(2026, 1, 1)}}), "metric.arguments.schema"),
+        (defined("json_schema", arguments={"schema": {"const": float("nan")}}), "metric.arguments.schema"),
         (defined("json_schema", arguments={"schema": {"type": "thing"}}), "metric.arguments.schema"),
         (defined("json_schema", arguments={"schema": {"$ref": "http://127.0.0.1/x"}}), "metric.arguments.schema"),
         (defined("json_schema", arguments={"schema": {"$ref": "#/$defs/none"}}), "metric.arguments.schema"),
@@ -139,6 +142,33 @@ def test_a_schema_reads_nothing_from_elsewhere() -> None:
     """Also one that came past the check, such as of an older version: it is no score."""
     with pytest.raises(InvalidDefinition, match="may only point into the schema itself"):
         check(defined("json_schema", arguments={"schema": {"items": {"$ref": "file:///etc/passwd"}}}))
+
+
+@pytest.mark.parametrize(
+    ("output", "unique"),
+    [
+        ("[1, 2]", True),
+        ("[1, 1.0]", False),
+        ("[1, true]", True),
+        ('[{"a": 1}, {"a": 1.0}]', False),
+        ("[[1], [2]]", True),
+    ],
+)
+def test_items_are_equal_as_json_has_it(output: str, unique: bool) -> None:
+    """1 is 1.0, and is not true."""
+    outcome = applied("json_schema", {"output": output}, {"schema": {"uniqueItems": True}})
+    assert isinstance(outcome, Score)
+    assert outcome.value == float(unique)
+
+
+def test_many_items_are_compared_in_linear_time() -> None:
+    """20,000 objects; each with each would take minutes."""
+    output = json.dumps([{"a": number} for number in range(20_000)])
+    began = time.process_time()
+    assert applied("json_schema", {"output": output}, {"schema": {"uniqueItems": True}}) == Score(
+        value=1.0, label="true"
+    )
+    assert time.process_time() - began < 5.0
 
 
 def test_a_mismatch_says_where() -> None:

@@ -75,10 +75,10 @@ def test_sound_definitions_pass(definition: MetricDefinition) -> None:
         (replace(CODE, output_type=OutputType.PERCENTAGE), "metric.output_type"),
         (replace(CODE, prompt="{{output}}"), "metric.prompt"),
         (replace(CODE, required_metrics=("tone",)), "metric.required_metrics"),
-        (replace(CODE, kind=MetricKind.COMPOSITE), "metric.kind"),
+        (replace(CODE, kind=MetricKind.COMPOSITE), "metric.required_metrics"),
         (replace(CODE, kind=MetricKind.SQL), "metric.kind"),
-        (replace(CODE, kind=MetricKind.EXTERNAL), "metric.kind"),
-        (replace(CODE, kind=MetricKind.HUMAN), "metric.kind"),
+        (replace(CODE, kind=MetricKind.EXTERNAL), "metric.function"),
+        (replace(CODE, kind=MetricKind.HUMAN), "metric.function"),
     ],
 )
 def test_what_could_not_be_honoured_is_refused_and_the_field_is_named(definition: MetricDefinition, field: str) -> None:

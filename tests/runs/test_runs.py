@@ -360,3 +360,28 @@ async def test_two_runs_share_the_lanes_and_both_end(parts: RunParts) -> None:
         await parts.done(RunRequest(selection=where, metrics=JUDGED))
         assert (await parts.runs.get(big.run.run_id)).state is RunState.RUNNING
         assert (await parts.ended(big.run.run_id)).tally.decisions == {"scored": 41}
+
+
+async def test_a_worker_that_lost_its_leases_leaves_its_runs_to_others(parts: RunParts) -> None:
+    """Two processes never work on one run for long; nothing is marked as cancelled, and the next owner ends it."""
+    await store(parts.database, *[a_chat(question=f"question {number}") for number in range(40)])
+    judge = parts.scoring.judge
+    judge.always(_slow(0.05))
+    async with working(parts) as leases:
+        created = await parts.catalogue.create(RunRequest(selection=SPANS, metrics=JUDGED))
+        run_id = created.run.run_id
+
+        async def some() -> bool:
+            return len(await parts.results(run_id)) >= 5
+
+        await until(some)
+        await leases.release()
+
+        async def quiet() -> bool:
+            return judge.in_flight == 0
+
+        await until(quiet)
+        assert (await parts.runs.get(run_id)).state is RunState.RUNNING
+        assert "cancelled" not in await parts.ledger(run_id)
+    async with working(parts):
+        assert (await parts.ended(run_id)).tally.decisions == {"scored": 40}

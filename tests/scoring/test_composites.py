@@ -338,3 +338,26 @@ async def test_a_composite_about_one_kind_of_span_leaves_others_alone(parts: Par
     assert isinstance(answer, Evaluation)
     assert answer.status is Status.NOT_APPLICABLE
     assert await parts.stored(tool.ref) == []
+
+
+async def test_a_call_that_is_reported_twice_is_judged_once(parts: Parts) -> None:
+    """A model call inside a span of the same call: one result is due, as `trace.spans` has it once."""
+    root, outer = a_trace("llm")
+    inner = replace(outer, span_id="00000000000000bb", parent=outer.span_id)
+    await store(parts.database, root, outer, inner)
+    (answer,) = await parts.engine.evaluate(asked(root.trace, metrics=("trace_grade",)))
+    assert isinstance(answer, Evaluation)
+    assert answer.outcome == Score(value=1.0, explanation="of 1 results")
+    assert sum(parts.leaves.count["graded", span.ref.key] for span in (outer, inner)) == 1
+
+
+async def test_memory_stays_flat_over_many_results(parts: Parts) -> None:
+    """A thousand spans judged and rolled up, call after call: nothing of a call that ended is kept."""
+    root, *spans = a_trace(*["llm"] * 100)
+    await store(parts.database, root, *spans)
+    for _ in range(10):
+        await parts.engine.evaluate(asked(*(span.ref for span in spans), metrics=("graded",), store=False))
+    await parts.engine.evaluate(asked(root.trace, metrics=("trace_grade",)))
+    work = parts.engine._work
+    assert (work._computing, work._shared, work._queued, dict(work._awaited)) == ({}, {}, set(), {})
+    assert len(work._running) == 2, "the recorder and the poller of others' results"

@@ -63,7 +63,7 @@ async def test_a_target_without_content_is_not_applicable_at_every_level(parts: 
 
 
 async def test_circles_strangers_and_copies_are_all_spans_of_their_trace(parts: Scoring) -> None:
-    """Parents in a circle, a parent that never came, a span that is its own parent (the first root), a span that came twice."""
+    """Parents in a circle, a parent that never came, a span that is its own parent (the root), one that came twice."""
     trace_id, ids = new_trace_id(), [f"{number:016x}" for number in range(1, 7)]
     parents = [ids[1], ids[0], ids[2], "f" * 16, ids[3], ids[4]]
     spans = [

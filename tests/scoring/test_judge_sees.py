@@ -18,7 +18,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.scoring.request import EvaluationRequest, InlineTarget, MetricRef, Target
 from storage.clickhouse.client import Database
 from storage.clickhouse.judge_traces import ClickHouseJudgeTraces
-from storage.model import Evaluation, Level, MetricKind, OutputType, Score
+from storage.model import Abstention, Evaluation, Level, MetricKind, OutputType, Score
 from storage.redaction.load import text_redactor
 
 METRIC = MetricDefinition(
@@ -46,13 +46,19 @@ async def redacting(database: Database, tmp_path: Path) -> AsyncIterator[Scoring
 
 
 async def judged(parts: Scoring, target: Target, metric: MetricDefinition = METRIC, **other: Any) -> Evaluation:
+    """The result of a metric of the test's own, which is a score."""
+    answer = await concluded(parts, target, metric, **other)
+    assert isinstance(answer.outcome, Score)
+    return answer
+
+
+async def concluded(parts: Scoring, target: Target, metric: MetricDefinition = METRIC, **other: Any) -> Evaluation:
     """The result of a metric of the test's own."""
     name = f"m{uuid.uuid4().hex[:12]}"
     await parts.metrics.create(replace(metric, name=name))
     request = EvaluationRequest(targets=(target,), metrics=(MetricRef(name=name),), origin=uuid.uuid4().hex, **other)
     (answer,) = await parts.engine.evaluate(request)
     assert isinstance(answer, Evaluation)
-    assert isinstance(answer.outcome, Score)
     return answer
 
 
@@ -118,6 +124,25 @@ async def test_an_inline_target_is_redacted_as_well(redacting: Scoring) -> None:
     chat = a_chat(answer="Write to jane@example.com.")
     await judged(redacting, InlineTarget(ref=chat.ref, otlp=otlp(chat)))
     assert "jane@" not in json.dumps(redacting.judge.requests[0].body)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ({"type": "blob", "mime_type": "image/png", "content": "iVBORw0KGgo="}, "unsupported media"),
+        ({"type": "file", "mime_type": "application/pdf", "file_id": "f-1"}, "media not captured"),
+    ],
+)
+async def test_a_stored_picture_that_the_judge_cannot_see_is_not_applicable(
+    parts: Scoring, part: dict[str, str], reason: str
+) -> None:
+    """From the span's own messages; a metric that is about the answer alone is judged."""
+    asked = [{"role": "user", "parts": [{"type": "text", "content": "What is it?"}, part]}]
+    chat = a_chat(attributes={"gen_ai.input.messages": json.dumps(asked)})
+    await store(parts.database, chat)
+    blind = await concluded(parts, chat.ref, replace(METRIC, prompt="{{input}} {{output}}", arguments={}))
+    assert (blind.outcome, len(parts.judge.requests)) == (Abstention(reason=reason), 0)
+    assert isinstance((await concluded(parts, chat.ref)).outcome, Score)
 
 
 async def test_what_was_hidden_before_it_was_stored_is_the_same_content(redacting: Scoring) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from running_front import PreparedExplaining, PreparedScoring, a_span, an_evaluation, running_front
+from running_front import PreparedExplaining, PreparedScoring, a_span, an_evaluation, run_catalogue, running_front
 
 from assay.client import AsyncClient, CallFailed, ResultFilter
+from evaluator.metrics.registry import Metrics
 from evaluator.server.convert_targets import target_ref_to_proto
 from evaluator.server.evaluator import EvaluatorServicer
 from evaluator.v1 import evaluator_pb2 as pb
 from storage.clickhouse.client import Database
+from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.results import ClickHouseResults
 from storage.model import Failure, Status
 
@@ -66,11 +68,14 @@ async def test_the_cursor_of_a_quiet_watch_moves_on_and_nothing_is_lost(database
     results = ClickHouseResults(database)
     await results.append([an_evaluation(a_span())])
     scoring = PreparedScoring()
+    metrics = Metrics(ClickHouseDefinitions(database), builtin=())
     servicer = EvaluatorServicer(
         scoring=scoring,
         computing=scoring,
         results=results,
         explaining=PreparedExplaining(),
+        runs=run_catalogue(database, metrics),
+        metrics=metrics,
         stopping=asyncio.Event(),
         poll_seconds=0.001,
         idle_polls=2,

@@ -28,7 +28,7 @@ from storage.model import Score, TargetRef
 KEY = b"k" * 32
 _IDS_OR_CONTENT = re.compile(
     r"(Trace|Span|Session|User|Target)Ids?$|Attributes|^Missing$|Body|Input$|Output$|Expected|^Text$|Explanation|"
-    r"Rationale|Response|Snapshot|Prompt|Message"
+    r"Rationale|Response|Snapshot|Prompt|Message|^Detail$"
 )
 
 

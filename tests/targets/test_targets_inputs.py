@@ -6,6 +6,7 @@ from target_spans import agent_trace, chat, rag_trace, span, text
 
 from evaluator.targets.inputs import INPUT_NAMES, named_inputs
 from evaluator.targets.normalise import normalise_session, normalise_span, normalise_trace
+from evaluator.targets.run import MAX_ERRORS
 
 
 def test_the_context_of_a_model_call_is_what_was_retrieved_before_it() -> None:
@@ -112,3 +113,37 @@ def test_every_name_is_one_that_templates_may_use() -> None:
     trace = normalise_trace(agent_trace())
     given = {name for record in trace.spans for name in named_inputs(record, trace)} | set(named_inputs(trace))
     assert given <= set(INPUT_NAMES)
+
+
+def test_what_happened_below_an_agent_is_its_own() -> None:
+    """Its conversation, the tools that it called, its steps; not what stands beside it."""
+    beside = span(9, attributes=chat([text("user", "Something else?")], [text("assistant", "No.")]))
+    trace = normalise_trace([*agent_trace(), beside])
+    assert named_inputs(trace.spans[0], trace) == {
+        "context": 'get_weather returned: {"sky": "sunny"}',
+        "messages": (
+            "user: What is the weather in Paris?\n"
+            'assistant calls get_weather({"city": "Paris"})\n'
+            'tool: {"sky": "sunny"}\n'
+            "assistant: It is sunny in Paris."
+        ),
+        "tool_calls": 'tool get_weather({"city": "Paris"}) -> {"sky": "sunny"}',
+        "trajectory": (
+            "1. agent travel starts\n"
+            '2. model m: calls get_weather({"city": "Paris"})\n'
+            '3. tool get_weather({"city": "Paris"}) -> {"sky": "sunny"}\n'
+            "4. model m: It is sunny in Paris."
+        ),
+    }
+
+
+def test_an_error_that_is_only_a_stack_trace_is_its_last_line() -> None:
+    """And many errors are shown by their causes, up to a limit."""
+    trace = "Traceback (most recent call last):\n  File x\nRuntimeError: no route to host\n"
+    failing = [
+        span(n, attributes={}, name="step", status_code="Error", status_message=trace if n < 3 else f"cause {n}")
+        for n in range(1, 300)
+    ]
+    lines = named_inputs(normalise_trace(failing))["messages"].splitlines()
+    assert lines[:2] == ["error in other step: RuntimeError: no route to host", "error in other step: cause 3"]
+    assert len(lines) == MAX_ERRORS

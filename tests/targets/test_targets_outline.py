@@ -9,6 +9,7 @@ from target_spans import TRACE, agent_trace, chat, rag_trace, span, text
 
 from evaluator.targets.inputs import INPUT_NAMES, NamedInputs, named_inputs
 from evaluator.targets.outline import Outline, ReadTrace
+from evaluator.targets.record import TraceRecord
 from storage.model import StoredLog, StoredSpan
 from storage.otlp.stored import stored_logs, stored_spans
 
@@ -38,6 +39,45 @@ def test_the_outline_of_every_capture_is_that_of_its_records() -> None:
     assert (differing, len(CAPTURES) > 100) == ([], True)
 
 
+def test_a_record_without_content_is_the_whole_one_without_content() -> None:
+    """Of every capture: the same spans, the same calls counted once, the same tree; most need not be normalised."""
+    differing, light = [], 0
+    for path in CAPTURES:
+        for trace, whole in zip(read(path), read(path), strict=True):
+            light += trace.light is not trace.record
+            shaped = [_shape(each.light) for each in (trace, whole)]
+            if shaped != [_shape(whole.record)] * 2:
+                differing.append(f"{path.parent.name}/{path.name}")
+    assert (differing, light > 200) == ([], True)
+
+
+def _shape(trace: TraceRecord) -> object:
+    facts = ("span_id", "parent_span_id", "kind", "status", "name", "service_name", "start_ns", "duration_ns",
+             "duplicate_of")  # fmt: skip
+    spans = [tuple(getattr(span, name) for name in facts) for span in trace.spans]
+    return trace.trace_id, spans, trace.children, trace.root_span
+
+
+def test_calls_that_may_be_one_are_read_whole() -> None:
+    """Nested, noted beside, or named alike: only their content tells."""
+    call = chat([text("user", "q")], [text("assistant", "a")])
+    nested = [
+        span(1, attributes=call, lasts_ms=50),
+        span(2, parent=1, attributes={}),
+        span(3, parent=2, attributes=call),
+    ]
+    noted = [span(1, attributes=call), span(2, attributes=call, lasts_ms=0)]
+    alike = [span(n, attributes={**call, "gen_ai.response.id": "r"}) for n in (1, 2)]
+    apart = [
+        span(1, attributes=call),
+        span(2, attributes={"gen_ai.operation.name": "execute_tool"}),
+        span(3, attributes=call),
+    ]
+    traces = [ReadTrace(each) for each in (nested, noted, alike, apart)]
+    assert [trace.light is trace.record for trace in traces] == [True, True, True, False]
+    assert traces[3].light is traces[3].record, "once it is normalised there is nothing to save"
+
+
 def test_a_span_arrived_when_its_last_log_did() -> None:
     """A log of another trace is none of its logs, and a copy of a span is passed over."""
     one = span(1, attributes={"gen_ai.operation.name": "chat"}, status_code="Error")
@@ -50,7 +90,7 @@ def test_a_span_arrived_when_its_last_log_did() -> None:
     assert ReadTrace([arrived, _arrived(one, 40)], logs).outline == (
         Outline(
             trace_id=TRACE, span_id=one.span_id, parent_span_id="", name="step", service_name="", kind="llm",
-            status="error", start_ns=10_000_000, duration_ns=5_000_000, watermark_ms=30,
+            status="error", response_id=None, start_ns=10_000_000, duration_ns=5_000_000, watermark_ms=30,
         ),
     )  # fmt: skip
     assert ReadTrace([arrived]).outline[0].watermark_ms == 10

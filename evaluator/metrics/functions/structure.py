@@ -53,7 +53,7 @@ def _validator(schema: object) -> Any:
     from jsonschema.validators import extend
     from referencing import Registry
 
-    linear: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    linear: Any = extend(Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
     registry: Registry[object] = Registry()  # knows no address: a schema cannot make the evaluator fetch anything
     return linear(schema, registry=registry)
 
@@ -64,6 +64,28 @@ def _pattern(validator: Any, pattern: str, instance: object, schema: object) -> 
 
     if isinstance(instance, str) and not Pattern(pattern).is_in(instance.encode("utf-8", "replace")):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _unique_items(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
+    """`uniqueItems` in linear time; the library compares each with each where items are objects."""
+    from jsonschema import ValidationError
+
+    if not wanted or not isinstance(instance, list):
+        return
+    if len({json.dumps(_number(item), sort_keys=True) for item in instance}) < len(instance):
+        yield ValidationError("has equal items")
+
+
+def _number(value: object) -> object:
+    """Numbers that are equal in JSON, such as 1 and 1.0, as one."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_number(item) for item in value]
+        case dict():
+            return {key: _number(item) for key, item in value.items()}
+    return value
 
 
 def _check_schema(schema: object) -> None:

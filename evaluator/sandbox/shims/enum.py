@@ -97,7 +97,7 @@ def make(name: str, bases: tuple[str, ...], pairs: tuple[tuple[str, object], ...
 
 def _called(base: str, name: str, names: Any) -> _Made:
     if isinstance(names, dict):
-        pairs = list(names.items())
+        pairs: Any = list(names.items())
     else:
         labels = names.replace(",", " ").split() if isinstance(names, str) else list(names)
         pairs = [each if isinstance(each, (tuple, list)) else (each, _Auto()) for each in labels]

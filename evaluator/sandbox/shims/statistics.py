@@ -105,22 +105,32 @@ def multimode(data: list[Any]) -> list[Any]:
     return [value for value, count in counts.items() if count == most]
 
 
-def _squares(data: list[float], center: float | None, least: int) -> tuple[list[float], float]:
-    values = _some(data, least)
+def _ratio(total: float, count: float) -> float:
+    """Whole where it is whole and comes of whole numbers."""
+    if isinstance(total, int) and isinstance(count, int) and total % count == 0:
+        return total // count
+    return total / count
+
+
+def _spread(data: list[float], center: float | None, less: int) -> float:
+    values = _some(data, 1 + less)
+    count = len(values)
+    if center is None and all(isinstance(value, int) for value in values):
+        return _ratio(count * sum(value * value for value in values) - sum(values) ** 2, count * (count - less))
     middle = mean(values) if center is None else center
-    return values, math.fsum([(value - middle) ** 2 for value in values])
+    squares = [(value - middle) ** 2 for value in values]
+    whole = all(isinstance(square, int) for square in squares)
+    return _ratio(sum(squares) if whole else math.fsum(squares), count - less)
 
 
 def variance(data: list[float], xbar: float | None = None) -> float:
     """Sample variance."""
-    values, squares = _squares(data, xbar, 2)
-    return squares / (len(values) - 1)
+    return _spread(data, xbar, 1)
 
 
 def pvariance(data: list[float], mu: float | None = None) -> float:
     """Population variance."""
-    values, squares = _squares(data, mu, 1)
-    return squares / len(values)
+    return _spread(data, mu, 0)
 
 
 def stdev(data: list[float], xbar: float | None = None) -> float:
