@@ -33,6 +33,8 @@ class Settings:
         data_dir: Where the embedded ClickHouse, its passwords and `endpoints.json` live.
         clickhouse_url: A server of your own, `http(s)://user:password@host:port/database`; '' = the embedded one.
         database: Name of the database.
+        expressions_url: Address of that server for the user that computes `sql` metrics, which reads view `spans` only;
+            '' = the embedded one's, and with a server of your own `sql` metrics fail and say so.
         otlp_grpc, otlp_http: Where the exporter listens, `host:port`; port 0 = any free one.
         exporters: How many receiver processes share those two ports (more than one: Linux only).
         cors_origins: Web pages that may send OTLP/HTTP: `https://app.example.com`, more after commas, or `*`; '' = none
@@ -58,6 +60,7 @@ class Settings:
     data_dir: Path = Path(".assay")
     clickhouse_url: str = ""
     database: str = "assay"
+    expressions_url: str = field(default="", repr=False)
     otlp_grpc: str = "127.0.0.1:4317"
     otlp_http: str = "127.0.0.1:4318"
     exporters: int = 1
@@ -99,6 +102,8 @@ class Settings:
             raise InvalidSetting(f"ASSAY_LOG_LEVEL must be debug, info, warning or error, got {self.log_level!r}")
         if self.clickhouse_url and not self.clickhouse_url.startswith(("http://", "https://")):
             raise InvalidSetting("ASSAY_CLICKHOUSE_URL must be http(s)://user:password@host:port/database")
+        if self.expressions_url and not self.expressions_url.startswith(("http://", "https://")):
+            raise InvalidSetting("ASSAY_EXPRESSIONS_URL must be http(s)://user:password@host:port/database")
         if not 1 <= self.exporters <= MAX_EXPORTERS:
             raise InvalidSetting(f"ASSAY_EXPORTERS must be 1 to {MAX_EXPORTERS}, got {self.exporters!r}")
         for origin in self.web_origins:

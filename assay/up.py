@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from assay.child import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Child, exporters, stop_all
 from assay.settings import Settings
 from assay.shared_ports import shared_ports
-from storage.clickhouse.engine_config import ANALYST_USER, write_private
+from storage.clickhouse.engine_config import ANALYST_USER, EXPRESSION_USER, write_private
 from storage.clickhouse.server import EmbeddedServer, require_writable
 from storage.errors import DataDirectoryInUse, EngineFailed
 
@@ -58,7 +58,11 @@ class ProcessTree:
                 child.launch(self._stderr)
             if self._server is not None:
                 self._server.start()
-                self._settings = replace(self._settings, clickhouse_url=self._server.url())
+                self._settings = replace(
+                    self._settings,
+                    clickhouse_url=self._server.url(),
+                    expressions_url=self._server.url(EXPRESSION_USER),
+                )
             self._settings = self._ports.enter_context(shared_ports(self._settings))
             self._migrate()
             for child in self._children:

@@ -56,7 +56,7 @@ class RunParts:
             standing = await self.runs.get(run_id)
             return standing if standing.state.is_final else None
 
-        standing: RunStanding = await until(final)
+        standing: RunStanding = await until(final, seconds=60.0)
         return standing
 
     async def done(self, request: RunRequest) -> RunStanding:

@@ -26,6 +26,7 @@ from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
+from storage.expressions import SpanExpressions
 from storage.otlp.messages import TracesRequest
 from storage.ports import JudgeTraces
 
@@ -52,12 +53,14 @@ async def scoring(
     cached: bool = False,
     redact: Redact | None = None,
     traces: JudgeTraces | None = None,
+    expressions: SpanExpressions | None = None,
 ) -> AsyncIterator[Scoring]:
     """The engine at work.  A target whose output is `CRASH` crashes whatever reads it, as a bug would.
 
     Args:
         cached: Answers of judges are kept for equal questions.
         traces: Where exchanges go, if not to ClickHouse.
+        expressions: Computes SQL metrics.
     """
     async with AsyncExitStack() as stack:
         judge = await stack.enter_async_context(ScriptedJudge())
@@ -78,7 +81,9 @@ async def scoring(
 
         results = ClickHouseResults(database)
         exchanges = Exchanges(traces or ClickHouseJudgeTraces(database), answers)
-        metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases())
+        metrics = Metrics(
+            ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases(), expressions=expressions
+        )
         engine = await stack.enter_async_context(
             Engine(
                 metrics=metrics,
@@ -87,6 +92,7 @@ async def scoring(
                 apply=apply,
                 exchanges=exchanges,
                 redact=redact,
+                expressions=expressions,
             )
         )
         yield Scoring(

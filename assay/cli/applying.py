@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFINE = "Define"
 DIFFERENT = 1
-HELP = "docs/metrics-as-code.md shows the fields"
+HELP = "docs/metrics.md shows the fields"
 MAX_VALUE_CHARACTERS = 60
 
 Files = Annotated[

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.client import Trial
 
 DEFINE = "Define"
-HELP = "docs/metrics-as-code.md shows the fields"
+HELP = "docs/metrics.md shows the fields"
 metric = typer.Typer(no_args_is_help=True, help="Metrics: what is measured.")
 app.add_typer(metric, name="metric", rich_help_panel=DEFINE)
 

@@ -8,8 +8,8 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.engine_config import write_private
+from storage.clickhouse.expressions import ClickHouseExpressions
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
@@ -51,6 +52,7 @@ from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.clickhouse.writeback import ClickHouseWriteBack
+from storage.expressions import SpanExpressions
 from storage.ports import Completion
 
 log = logging.getLogger(__name__)
@@ -71,8 +73,8 @@ async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callab
             api_key=settings.judge_api_key,
             endpoints=settings.judge_endpoints,
         )
-        async with judges, Sandbox() as sandbox:
-            await _serve(settings, database, judges, sandbox, stop, ready)
+        async with judges, Sandbox() as sandbox, _expressions(settings) as expressions:
+            await _serve(settings, database, judges, sandbox, expressions, stop, ready)
 
 
 async def _serve(
@@ -80,12 +82,13 @@ async def _serve(
     database: Database,
     judges: Judges,
     sandbox: Sandbox,
+    expressions: SpanExpressions | None,
     stop: asyncio.Event,
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
     definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
     telemetry, queue = ClickHouseTelemetry(database), ClickHouseQueue(database)
-    metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases())
+    metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases(), expressions=expressions)
     rules = Rules(definitions, metrics)
     completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
     leases = LeaseKeeper(ClickHouseLeases(database))
@@ -106,7 +109,13 @@ async def _serve(
         GroupedTelemetry(telemetry) as grouped,
         GroupedMetrics(metrics) as known,
         Engine(
-            metrics=known, telemetry=grouped, results=results, apply=apply, exchanges=exchanges, redact=redact
+            metrics=known,
+            telemetry=grouped,
+            results=results,
+            apply=apply,
+            exchanges=exchanges,
+            redact=redact,
+            expressions=expressions,
         ) as engine,
     ):
         online = OnlineWorker(
@@ -159,6 +168,16 @@ async def _serve(
                     for task in background:
                         task.cancel()
         await leases.release()
+
+
+@asynccontextmanager
+async def _expressions(settings: Settings) -> AsyncIterator[SpanExpressions | None]:
+    if not settings.expressions_url:
+        log.info("no_sql_metrics", extra={"reason": "ASSAY_EXPRESSIONS_URL is not set"})
+        yield None
+        return
+    async with Database(settings.expressions_url, database=settings.database) as database:
+        yield ClickHouseExpressions(database)
 
 
 async def _maintain(settings: Settings, queue: ClickHouseQueue, leases: LeaseKeeper) -> None:

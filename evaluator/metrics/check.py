@@ -11,6 +11,7 @@ from evaluator.metrics.check_code import check_code, check_scorer
 from evaluator.metrics.check_composite import check_composite
 from evaluator.metrics.check_judge import check_judge
 from evaluator.metrics.check_output import check_output
+from evaluator.metrics.check_sql import check_sql
 from evaluator.metrics.checking import must_be_empty
 from evaluator.metrics.definition import WAIT_SECONDS, MetricDefinition
 from storage.model import Level, MetricKind
@@ -57,10 +58,10 @@ def check(definition: MetricDefinition) -> None:
         case MetricKind.COMPOSITE:
             check_composite(definition)
             check_scorer(definition)
+        case MetricKind.SQL:
+            check_sql(definition)
         case MetricKind.EXTERNAL | MetricKind.HUMAN:
             must_be_empty(definition, *_WAYS_TO_CONCLUDE)
-        case other:
-            raise InvalidDefinition("metric.kind", f"{other} metrics are not offered yet; use judge or code")
 
 
 def _check_arguments(definition: MetricDefinition) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from evaluator.errors import InvalidDefinition, MetricInUse, MetricNotFound
 from evaluator.metrics.check import check, settled
 from evaluator.metrics.check_composite import check_requirements
+from evaluator.metrics.check_sql import check_on_server
 from evaluator.metrics.definition import SLUG, MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts
@@ -18,6 +19,7 @@ from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.record import MetricRecord
 from evaluator.metrics.uses import broken, uses
 from storage.errors import NameTaken, NotFound, VersionMoved
+from storage.expressions import SpanExpressions
 from storage.model import Document
 from storage.ports import Definitions
 
@@ -53,10 +55,12 @@ class Metrics:
         *,
         builtin: Iterable[MetricDefinition],
         aliases: Mapping[str, str] | None = None,
+        expressions: SpanExpressions | None = None,
         fresh_seconds: float = FRESH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._definitions = definitions
+        self._expressions = expressions
         self._directory = Directory(
             builtin={metric.name: metric for metric in builtin}, custom={}, aliases=aliases or {}
         )
@@ -120,7 +124,7 @@ class Metrics:
         """
         directory = await self.directory(fresh=True)
         definition = directory.numbered(settled(definition))
-        check(definition)
+        await self.check(definition)
         try:
             directory.check_names(definition)
             await check_requirements(definition, directory.having(definition))
@@ -145,7 +149,7 @@ class Metrics:
         directory = await self.directory(fresh=True)
         _refuse_builtin(directory, definition.name)
         definition = directory.numbered(settled(definition))
-        check(definition)
+        await self.check(definition)
         directory.check_names(definition)
         after = directory.having(definition)
         await check_requirements(definition, after)
@@ -213,9 +217,18 @@ class Metrics:
         """
         directory = await self.directory(fresh=True)
         definition = directory.numbered(settled(definition))
-        check(definition)
+        await self.check(definition)
         await check_requirements(definition, directory.having(definition))
         return definition
+
+    async def check(self, definition: MetricDefinition) -> None:
+        """Accept or refuse a definition by itself; where the store computes it, the store is asked.
+
+        Raises:
+            InvalidDefinition: Names the field and what to write instead.
+        """
+        check(definition)
+        await check_on_server(definition, self._expressions)
 
     async def keep(
         self, definition: MetricDefinition, *, base_version: int | None, request_id: str = ""

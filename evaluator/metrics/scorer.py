@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import keyword
@@ -43,7 +44,10 @@ async def apply_scorer(
     spellings = spellings_of(
         definition, material, names, scorer.constants | (names.keys() if scorer.words is None else scorer.words)
     )
-    shape, lacks = step_shape(material, scorer)
+    if material.kind:
+        shape, lacks = step_shape(material, scorer)
+    else:  # a trace or session may have thousands of spans: the event loop goes on meanwhile
+        shape, lacks = await asyncio.to_thread(step_shape, material, scorer)
     absent = {side: Absent(side) for side in ("input", "output")}
     head = _head(scorer, names, spellings)
     inputs: dict[str, object] = {"_shape": shape, "_spellings": spellings}

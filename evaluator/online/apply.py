@@ -8,7 +8,7 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 
 from evaluator.errors import EvaluatorError, InvalidDefinition, InvalidDefinitions, RuleNotFound, Violation
-from evaluator.metrics.check import check, settled
+from evaluator.metrics.check import settled
 from evaluator.metrics.check_composite import check_requirements
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
@@ -104,10 +104,9 @@ class Definitions:
             plan[metric.name] = await self._keep_metric(metric, plan[metric.name], before)
         return [*plan.values()] + [await self._apply_rule(rule, validate_only=validate_only) for rule in checked]
 
-    @staticmethod
-    async def _wrong_with_metric(place: str, metric: MetricDefinition, after: Directory) -> list[Violation]:
+    async def _wrong_with_metric(self, place: str, metric: MetricDefinition, after: Directory) -> list[Violation]:
         try:
-            check(metric)
+            await self._metrics.check(metric)
             after.check_names(metric)
             await check_requirements(metric, after)
         except (EvaluatorError, NameTaken) as error:

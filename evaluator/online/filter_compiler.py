@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlglot import exp
 
 from evaluator.errors import InvalidFilter
-from evaluator.online.filter_columns import ATTRIBUTE_MAPS, Column, Type
+from evaluator.expressions.columns import ATTRIBUTE_MAPS, Column, Type
+from evaluator.expressions.text import MAX_DEPTH, refusal, suggestion
 
-MAX_DEPTH = 32
 FUNCTIONS = ("lower", "upper", "length", "startsWith", "endsWith")
 
 _COMPARISONS: Mapping[type[exp.Expr], str] = {
@@ -90,7 +89,7 @@ class FilterCompiler:
             left, right = self._text(node.this, depth + 1), self._text(node.expression, depth + 1)
             return _condition(f"{function}({left.text}, {right.text})", left, right)
         found = self._value(node, depth)
-        raise self._refuse(node, f"a condition is needed here, this is {found.type}: compare it with something")
+        raise refusal(node, f"a condition is needed here, this is {found.type}: compare it with something")
 
     def _compare(self, left: exp.Expr, sign: str, right: exp.Expr, depth: int) -> Sql:
         if isinstance(left, (exp.Literal, exp.Neg)) and not isinstance(right, (exp.Literal, exp.Neg)):
@@ -102,7 +101,7 @@ class FilterCompiler:
         if Type.ATTRIBUTE in (subject.type, other.type) and Type.NUMBER in (subject.type, other.type):
             subject, other = _as_number(subject), _as_number(other)
         if _comparable(subject.type) != _comparable(other.type):
-            raise self._refuse(right, f"{subject.type} cannot be compared with {other.type}")
+            raise refusal(right, f"{subject.type} cannot be compared with {other.type}")
         return _condition(f"({subject.text} {sign} {other.text})", subject, other)
 
     def _operand(self, node: exp.Expr, subject: Sql, column: Column | None, depth: int) -> Sql:
@@ -119,16 +118,16 @@ class FilterCompiler:
     def _spelling(self, node: exp.Literal, column: Column) -> str:
         found = {value.lower(): value for value in column.values}.get(node.this.lower())
         if found is None:
-            raise self._refuse(node, f"{column.name} is never {node.this!r}{_suggestion(node.this, column.values)}")
+            raise refusal(node, f"{column.name} is never {node.this!r}{suggestion(node.this, column.values)}")
         return found
 
     def _in(self, node: exp.In, depth: int) -> Sql:
         items = node.expressions
         if not items:
-            raise self._refuse(node, _IN_TAKES)
+            raise refusal(node, _IN_TAKES)
         for item in items:
             if not isinstance(item, (exp.Literal, exp.Neg)):
-                raise self._refuse(item, _IN_TAKES)
+                raise refusal(item, _IN_TAKES)
         if all(isinstance(item, exp.Literal) and item.is_string for item in items):
             column = self._column(node.this) if isinstance(node.this, exp.Column) else None
             subject = self._value(node.this, depth + 1)
@@ -142,28 +141,28 @@ class FilterCompiler:
     def _like(self, node: exp.Like | exp.ILike, depth: int) -> Sql:
         pattern = node.expression
         if not (isinstance(pattern, exp.Literal) and pattern.is_string):
-            raise self._refuse(pattern, "LIKE takes a pattern in 'single quotes'")
+            raise refusal(pattern, "LIKE takes a pattern in 'single quotes'")
         if (len(pattern.this) - len(pattern.this.rstrip("\\"))) % 2:
-            raise self._refuse(pattern, "a pattern cannot end in a single backslash")
+            raise refusal(pattern, "a pattern cannot end in a single backslash")
         word = ("NOT " if node.args.get("negate") else "") + ("LIKE" if isinstance(node, exp.Like) else "ILIKE")
         subject = self._text(node.this, depth + 1)
         return _condition(f"({subject.text} {word} {self._bound('String', pattern.this, Type.TEXT).text})")
 
     def _is_null(self, node: exp.Is, depth: int) -> Sql:
         if not isinstance(node.expression, exp.Null):
-            raise self._refuse(node.expression, "IS is for NULL only")
+            raise refusal(node.expression, "IS is for NULL only")
         if isinstance(node.this, exp.Bracket):
             source, key = self._attribute_parts(node.this, depth + 1)
             return _condition(f"(NOT mapContains({source}, {key.text}))")
         subject = self._value(node.this, depth + 1)
         if subject.type is not Type.TEXT:
-            raise self._refuse(node.this, f"{subject.type} is never NULL here")
+            raise refusal(node.this, f"{subject.type} is never NULL here")
         return _condition(f"({subject.text} = '')")
 
     def _text(self, node: exp.Expr, depth: int) -> Sql:
         found = self._value(node, depth)
         if _comparable(found.type) is not Type.TEXT:
-            raise self._refuse(node, f"text is needed here, this is {found.type}")
+            raise refusal(node, f"text is needed here, this is {found.type}")
         return found
 
     def _value(self, node: exp.Expr, depth: int) -> Sql:
@@ -191,42 +190,40 @@ class FilterCompiler:
                 _as_number(self._value(node.expression, depth + 1)),
             )
             if not left.type is right.type is Type.NUMBER:
-                raise self._refuse(node, "arithmetic is for numbers")
+                raise refusal(node, "arithmetic is for numbers")
             return Sql(f"({left.text} {sign} {right.text})", Type.NUMBER, left.nullable or right.nullable)
         raise self._refuse_unknown(node)
 
     def _column(self, node: exp.Column) -> Column:
         name = node.name
         if node.table or node.this.args.get("quoted"):
-            raise self._refuse(
+            raise refusal(
                 node, "write columns alone and unquoted, text in 'single quotes', attributes as attributes['a.b']"
             )
         found = self.names.get(name.lower())
         if found is None and name.lower() in ATTRIBUTE_MAPS:
-            raise self._refuse(node, f"name one attribute: {name}['a.b']")
+            raise refusal(node, f"name one attribute: {name}['a.b']")
         if found is None:
-            raise self._refuse(node, f"unknown name {name!r}{self._nearest(name)}")
+            raise refusal(node, f"unknown name {name!r}{self._nearest(name)}")
         return found
 
     def _nearest(self, name: str) -> str:
         columns = self.names.values()
         every = {spelled for column in columns for spelled in (column.name, *column.aliases)}
         friendly = {(*column.aliases, column.name)[0] for column in columns} | {"attributes", "resource"}
-        return _suggestion(name, every | friendly, shown=friendly)
+        return suggestion(name, every | friendly, shown=friendly)
 
     def _attribute_parts(self, node: exp.Bracket, depth: int) -> tuple[str, Sql]:
         self._check_shape(node, depth)
         source = node.this
         if not isinstance(source, exp.Column) or source.table or source.this.args.get("quoted"):
-            raise self._refuse(node, "only attributes['…'] and resource['…'] have keys")
+            raise refusal(node, "only attributes['…'] and resource['…'] have keys")
         sql = ATTRIBUTE_MAPS.get(source.name.lower())
         if sql is None:
-            raise self._refuse(
-                node, f"{source.name!r} has no keys{_suggestion(source.name, ('attributes', 'resource'))}"
-            )
+            raise refusal(node, f"{source.name!r} has no keys{suggestion(source.name, ('attributes', 'resource'))}")
         keys = node.expressions
         if len(keys) != 1 or not isinstance(keys[0], exp.Literal) or not keys[0].is_string:
-            raise self._refuse(node, "an attribute's key is one text in 'single quotes'")
+            raise refusal(node, "an attribute's key is one text in 'single quotes'")
         return sql, self._bound("String", keys[0].this, Type.TEXT)
 
     def _number(self, node: exp.Literal, text: str) -> Sql:
@@ -239,7 +236,7 @@ class FilterCompiler:
                 return self._bound("Int64", whole, Type.NUMBER)
             number = float(whole)
         if not math.isfinite(number):
-            raise self._refuse(node, "this number is too large")
+            raise refusal(node, "this number is too large")
         return self._bound("Float64", number, Type.NUMBER)
 
     def _time(self, node: exp.Literal) -> Sql:
@@ -247,9 +244,9 @@ class FilterCompiler:
             time = datetime.fromisoformat(node.this)
             time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError):
-            raise self._refuse(node, "a time is written like '2026-01-31T12:00:00Z'") from None
+            raise refusal(node, "a time is written like '2026-01-31T12:00:00Z'") from None
         if not 1970 <= time.year < 2262:
-            raise self._refuse(node, "times are between 1970 and 2261")
+            raise refusal(node, "times are between 1970 and 2261")
         return self._bound("DateTime64(9, 'UTC')", time.strftime("%Y-%m-%d %H:%M:%S.%f"), Type.TIME)
 
     def _bound(self, kind: str, value: object, type_: Type) -> Sql:
@@ -259,31 +256,22 @@ class FilterCompiler:
 
     def _check_shape(self, node: exp.Expr, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise self._refuse(node, f"nested more than {MAX_DEPTH} deep")
+            raise refusal(node, f"nested more than {MAX_DEPTH} deep")
         parts = _SHAPES.get(type(node))
         if parts is None or any(value and name not in parts for name, value in node.args.items()):
             raise self._refuse_unknown(node)
 
-    def _refuse(self, node: exp.Expr, message: str) -> InvalidFilter:
-        """The refusal of a node, at its first character; of one without a place of its own, at what it stands in."""
-        at: exp.Expr | None = node
-        while at is not None:
-            if starts := [part.meta["start"] for part in at.walk() if "start" in part.meta]:
-                return InvalidFilter(message, position=min(starts))
-            at = at.parent
-        return InvalidFilter(message, position=0)
-
     def _refuse_unknown(self, node: exp.Expr) -> InvalidFilter:
         if isinstance(node, (exp.Query, exp.DML, exp.DDL)) or node.find(exp.Query):
-            return self._refuse(node, "sub-queries and statements are not allowed: write one condition")
+            return refusal(node, "sub-queries and statements are not allowed: write one condition")
         if isinstance(node, exp.In):
-            return self._refuse(node, _IN_TAKES)
+            return refusal(node, _IN_TAKES)
         if isinstance(node, exp.Null):
-            return self._refuse(node, "NULL equals nothing: write IS NULL or IS NOT NULL")
+            return refusal(node, "NULL equals nothing: write IS NULL or IS NOT NULL")
         if isinstance(node, exp.Func):
             name = str(node.this) if isinstance(node, exp.Anonymous) else node.sql_name().lower()
-            return self._refuse(node, f"function {name!r} is not allowed{_suggestion(name, FUNCTIONS)}")
-        return self._refuse(node, f"not allowed in a filter ({type(node).__name__.lower()})")
+            return refusal(node, f"function {name!r} is not allowed{suggestion(name, FUNCTIONS)}")
+        return refusal(node, f"not allowed in a filter ({type(node).__name__.lower()})")
 
 
 def _condition(text: str, *parts: Sql) -> Sql:
@@ -296,10 +284,3 @@ def _as_number(value: Sql) -> Sql:
 
 def _comparable(found: Type) -> Type:
     return Type.TEXT if found is Type.ATTRIBUTE else found
-
-
-def _suggestion(name: str, known: Iterable[str], *, shown: Iterable[str] = ()) -> str:
-    """The nearest known name, else all of them (`shown`, where there is more than one spelling)."""
-    by_lower = {item.lower(): item for item in known if item}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else f"; known are {', '.join(sorted(shown or known))}"

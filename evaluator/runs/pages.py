@@ -11,7 +11,7 @@ from storage.ports import Candidates, Queue, ReadyTrace, TargetRecord, Telemetry
 from storage.runs import QueuedTarget, Runs, Selected, SelectedTarget
 
 MINUTE_NS = 60 * 10**9
-WIDEN = 4
+WIDEN = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.requirements import BY_OTHERS, Closure
 from evaluator.scoring.due import Due
-from evaluator.scoring.pairs import Pair, id_of
+from evaluator.scoring.pairs import Pair, Shared, id_of
 from evaluator.scoring.request import EvaluationRequest
 from evaluator.scoring.stored import SHOWN, Stored
 from evaluator.scoring.work import Task
 from storage.errors import StorageError
-from storage.model import TargetRef
+from storage.model import Evaluation, TargetRef
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Call:
         patient: Wait for results of others; else they are answered as `Pending`.
         stored: What is in the store already; None = nothing that matters.
         asked: What was asked for: target, slug, version.
+        finished: What others computed while the store was read.
         started: What was asked for, by id.
     """
 
@@ -35,6 +36,7 @@ class Call:
     patient: bool
     stored: asyncio.Task[Stored | StorageError] | None = None
     asked: frozenset[tuple[TargetRef, str, int]] = frozenset()
+    finished: Mapping[Shared, Evaluation] = field(default_factory=dict)
     started: dict[uuid.UUID, Task] = field(default_factory=dict)
 
     def asks(self, ref: TargetRef, metric: MetricDefinition) -> bool:

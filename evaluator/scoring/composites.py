@@ -53,10 +53,10 @@ class Composites:
             storage.errors.StorageError: Something required could not be stored or read.
         """
         needs = call.due.of(pair.subject, pair.metric)
-        with self._work.queued(pair):
-            found = await self._required(pair, needs, call, stored)
+        found = await self._required(pair, needs, call, stored)
         if isinstance(found, Pending):
             return found
+        self._work.begin(pair)
         digest = inputs_digest(found.values())
         if (same := _same_inputs(pair, digest, stored)) is not None:
             return same
@@ -137,7 +137,8 @@ def _kept(subject: Subject, metric: MetricDefinition, digest: str, call: Call, s
     record, request = subject.record, call.request
     if metric.kind is MetricKind.COMPOSITE or not is_shared(subject, request) or call.asks(record.ref, metric):
         return None
-    kept = stored.of_version(metric, record, digest=digest)
+    shared = record.ref, metric.name, metric.version, record.watermark_ms
+    kept = stored.of_version(metric, record, digest=digest) or call.finished.get(shared)
     if kept is None or tries_again(request, kept):
         return None
     own = counts(kept, request.purpose) or kept.evaluation_id == id_of(subject, metric, request)

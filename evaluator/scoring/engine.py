@@ -26,15 +26,17 @@ from evaluator.scoring.call import Call
 from evaluator.scoring.composites import Composites, Ready
 from evaluator.scoring.due import Due
 from evaluator.scoring.exchanges import Exchanges
+from evaluator.scoring.expressions import Expressions
 from evaluator.scoring.others import Others
 from evaluator.scoring.pairs import Pair, evaluation_of, id_of, pair_of, tries_again
 from evaluator.scoring.recorder import Recorder
 from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
 from evaluator.scoring.stored import Stored, read_stored
-from evaluator.scoring.subject import Subject, read, resolve
+from evaluator.scoring.subject import Subject, read, resolve, unread
 from evaluator.scoring.traces import Traces
 from evaluator.scoring.work import Final, Task, Work
 from storage.errors import StorageError
+from storage.expressions import SpanExpressions
 from storage.model import NO_ID, Abstention, Evaluation, Failure, MetricKind, TargetRef
 from storage.ports import Results, TargetRecord, Telemetry
 
@@ -54,6 +56,7 @@ class Engine:
     Args:
         exchanges: Where exchanges with judges are kept; None = they are not.
         redact: What no judge may see, as `apply` applies it.
+        expressions: Computes SQL metrics; None = they fail.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Engine:
         apply: Applies,
         exchanges: Exchanges | None = None,
         redact: Redact | None = None,
+        expressions: SpanExpressions | None = None,
     ) -> None:
         self._metrics = metrics
         self._traces = Traces(telemetry)
@@ -75,6 +79,7 @@ class Engine:
         self._recorder: Recorder[Evaluation] = Recorder(results.append)
         self._others = Others(results)
         self._work = Work()
+        self._expressions = Expressions(expressions, self._work.start)
         self._composites = Composites(self._work, self._others, self._compute)
 
     async def __aenter__(self) -> Engine:
@@ -115,7 +120,7 @@ class Engine:
             MetricNotFound, RequiredMetricMissing, Unavailable: Nothing was scored.
         """
         metrics = await plan.wanted(self._metrics, request.metrics)
-        subjects = await read(self._traces, records)
+        subjects = unread(records, metrics) or await read(self._traces, records)
         tasks = await self._begin(subjects, metrics, request, patient=False)
         await self._work.wait(tasks.values())
         return [tasks[id_of(subject, metric, request)].result() for subject in subjects for metric in metrics]
@@ -152,6 +157,7 @@ class Engine:
         names, records = call.names_read(), [pair.subject.record for pair in pairs if pair.stores]
         if ids or (names and records):
             call.stored = self._work.start(self._read_stored(ids, names, records))
+            call.finished = self._work.gather(call.stored)
         for pair in pairs:
             if pair.evaluation_id not in call.started:
                 call.started[pair.evaluation_id] = self._compute(pair, call)
@@ -200,9 +206,10 @@ class Engine:
 
     async def _score(self, pair: Pair, attempt: int, ready: Ready | None = None) -> Evaluation:
         subject, metric, request = pair.subject, pair.metric, pair.request
-        if needs_content(metric):
+        if metric.kind is not MetricKind.SQL and needs_content(metric):
             await subject.prepare()
-        if request.reuse and pair.stores and ready is None and not subject.refused:
+        reusable = ready is None and metric.kind is not MetricKind.SQL  # to look for it costs more than to compute it
+        if request.reuse and pair.stores and reusable and not subject.refused:
             material = subject.material
             digest = input_digest(metric, material.inputs, redact=self._redact, material=material)
             stored = await self._results.reusable(subject.record.ref, metric.digest, digest)
@@ -214,7 +221,7 @@ class Engine:
         elif ready is not None and ready.refused is not None:
             conclusion = Conclusion(outcome=ready.refused)
         else:
-            conclusion = await self._applied(metric, ready.material if ready else subject.material, request.trial)
+            conclusion = await self._applied(pair, ready.material if ready else subject.material)
         evaluation = evaluation_of(pair, conclusion, started, attempt=attempt)
         if ready is not None:
             evaluation = replace(evaluation, inputs_digest=ready.inputs_digest)
@@ -229,9 +236,12 @@ class Engine:
             await asyncio.wait([beside])
         return evaluation
 
-    async def _applied(self, metric: MetricDefinition, material: Material, repeat: int) -> Conclusion:
+    async def _applied(self, pair: Pair, material: Material) -> Conclusion:
+        metric, subject = pair.metric, pair.subject
         try:
-            return await self._apply(metric, material, repeat=repeat)
+            if metric.kind is MetricKind.SQL:
+                return await self._expressions.conclude(metric, subject.record, inline=bool(subject.inline))
+            return await self._apply(metric, material, repeat=pair.request.trial)
         except StorageError:
             raise
         except Exception:  # a bug in one metric is that metric's failure, not everybody's

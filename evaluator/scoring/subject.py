@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from evaluator.errors import TargetNotFound
+from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.scoring.content import SessionContent, SpanContent, TraceContent
 from evaluator.scoring.request import InlineTarget, Target
 from evaluator.scoring.traces import Fetched, Traces
 from evaluator.targets.outline import Outline, ReadTrace
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
-from storage.model import Anchor, Level, TargetRef, is_id
+from storage.model import Anchor, Level, MetricKind, TargetRef, is_id
 from storage.otlp.stored import stored_spans
 from storage.ports import TargetRecord
 from storage.together import together
@@ -138,6 +139,17 @@ async def read(traces: Traces, records: Sequence[TargetRecord]) -> list[Subject]
     return [_subject(record, found) for record in records]
 
 
+def unread(records: Sequence[TargetRecord], metrics: Sequence[MetricDefinition]) -> list[Subject]:
+    """Subjects of which nothing was read, where that is enough: SQL metrics are computed in the store.  Else none."""
+    kinds_matter = any(metric.span_kinds for metric in metrics)
+    for record in records:
+        if kinds_matter and record.ref.level is Level.SPAN and not record.observation_kind:
+            return []
+    if any(metric.kind is not MetricKind.SQL for metric in metrics):
+        return []
+    return [Subject(record=record, material=_nothing(record.ref, record.observation_kind)) for record in records]
+
+
 def inline(target: InlineTarget) -> Subject:
     """The subject of a target that came with the request.
 
@@ -258,11 +270,11 @@ def _gone(ref: TargetRef) -> TargetNotFound:
     return TargetNotFound(f"{ref.level} {ref.key} is not stored any more")  # retention or `erase` took it
 
 
-def _nothing(ref: TargetRef) -> Material:
+def _nothing(ref: TargetRef, kind: str = "") -> Material:
     match ref.level:
         case Level.SESSION:
             return Material(ref=ref, kind="", record=SessionRecord(session_id=ref.session_id))
         case Level.TRACE:
             return Material(ref=ref, kind="", record=TraceRecord(trace_id=ref.trace_id))
         case Level.SPAN:
-            return Material(ref=ref, kind="", record=SpanRecord(trace_id=ref.trace_id, span_id=ref.span_id))
+            return Material(ref=ref, kind=kind, record=SpanRecord(trace_id=ref.trace_id, span_id=ref.span_id))

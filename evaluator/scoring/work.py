@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from evaluator.scoring.pairs import Pair, Shared, pending_of
 from evaluator.scoring.request import Pending
 from storage.errors import StorageError
-from storage.model import Evaluation, Purpose, Status
+from storage.model import Evaluation, MetricKind, Purpose, Status
 
 T = TypeVar("T")
+GATHER_SECONDS = 1.0
+"""So long after the store was read, at most, somebody looks for what he needs."""
 Final: TypeAlias = Evaluation | Pending | StorageError
 """What becomes of a pair: `Pending` where a result of others is missing, and the call has no patience."""
 Task: TypeAlias = "asyncio.Task[Final]"
@@ -29,7 +30,8 @@ class Work:
         self._running: set[asyncio.Task[Any]] = set()
         self._computing: dict[uuid.UUID, tuple[Pair, Task]] = {}
         self._shared: dict[Shared, Task] = {}
-        self._queued: set[uuid.UUID] = set()
+        self._gathering: list[dict[Shared, Evaluation]] = []
+        self._begun: set[uuid.UUID] = set()
         self._awaited: Counter[Task] = Counter()
         """How many calls count on a task; a call that answered `Pending` does so for ever."""
 
@@ -71,32 +73,41 @@ class Work:
         found = self._shared.get(pair.shared) if pair.shared is not None else None
         return found if found is not None and not found.cancelling() else None
 
+    def gather(self, until: asyncio.Task[Any]) -> Mapping[Shared, Evaluation]:
+        """What ends from now on until a reading of the store is done, and a little later: it is neither read nor under
+        way when somebody looks for it."""
+        finished: dict[Shared, Evaluation] = {}
+        self._gathering.append(finished)
+
+        def stop() -> None:
+            self._gathering = [each for each in self._gathering if each is not finished]
+
+        until.add_done_callback(lambda _: asyncio.get_running_loop().call_later(GATHER_SECONDS, stop))
+        return finished
+
     async def wait(self, tasks: Collection[Task], *, timeout: float | None = None) -> None:
         """Wait for one call's tasks; when the call is cancelled, so is what no other call counts on."""
-        if not tasks:
+        under_way = {task for task in tasks if not task.done()}
+        if not under_way:
             return
-        self._awaited.update(tasks)
+        self._awaited.update(under_way)
         try:
-            await asyncio.wait(tasks, timeout=timeout)
+            await asyncio.wait(under_way, timeout=timeout)
         except asyncio.CancelledError:  # the caller went away: nobody pays for what nobody reads
-            self.give_up(tasks)
+            self.give_up(under_way)
             raise
 
     def give_up(self, tasks: Collection[Task]) -> None:
         """One call counts on these no more."""
-        self._awaited.subtract(tasks)
-        for task in tasks:
+        under_way = {task for task in tasks if not task.done()}
+        self._awaited.subtract(under_way)
+        for task in under_way:
             if self._awaited[task] <= 0:
                 task.cancel()
 
-    @contextmanager
-    def queued(self, pair: Pair) -> Iterator[None]:
-        """While a composite waits for what it requires."""
-        self._queued.add(pair.evaluation_id)
-        try:
-            yield
-        finally:
-            self._queued.discard(pair.evaluation_id)
+    def begin(self, pair: Pair) -> None:
+        """What a composite requires is final."""
+        self._begun.add(pair.evaluation_id)
 
     def pending(self, evaluation_id: uuid.UUID) -> Pending | None:
         """What is being computed under this id, if anything."""
@@ -110,12 +121,20 @@ class Work:
 
     def state(self, pair: Pair) -> Pending:
         """A pair that is not final."""
-        queued = pair.evaluation_id in self._queued
+        queued = pair.metric.kind is MetricKind.COMPOSITE and pair.evaluation_id not in self._begun
         return replace(pending_of(pair), status=Status.QUEUED if queued else Status.COMPUTING)
 
     def _forget(self, pair: Pair, task: Task) -> None:
         self._awaited.pop(task, None)
         if (found := self._computing.get(pair.evaluation_id)) and found[1] is task:
             del self._computing[pair.evaluation_id]
-        if pair.shared is not None and self._shared.get(pair.shared) is task:
+            self._begun.discard(pair.evaluation_id)
+        if pair.shared is None:
+            return
+        if self._shared.get(pair.shared) is task:
             del self._shared[pair.shared]
+        if self._gathering and not task.cancelled() and task.exception() is None:
+            result = task.result()
+            if isinstance(result, Evaluation):
+                for finished in self._gathering:
+                    finished[pair.shared] = result

@@ -73,7 +73,8 @@ class ClickHouseResults:
 
     async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
         """The newest attempt of each; see the port."""
-        where = _parameters(ResultFilter(include_superseded=True)) | _before(None) | {"max_rows": 100_000, "purposes": []}
+        everything = {"max_rows": 100_000, "purposes": []}
+        where = _parameters(ResultFilter(include_superseded=True)) | _before(None) | everything
         wanted = [str(each) for each in ids]
         found: list[Evaluation] = []
         for start in range(0, len(wanted), MAX_IDS):

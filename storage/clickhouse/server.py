@@ -138,11 +138,12 @@ class EmbeddedServer:
         return True
 
     def url(self, user: str = engine_config.SERVICE_USER) -> str:
-        """Address with credentials, for the service's own user or for the analyst.  A secret: never log it."""
+        """Address with credentials of one of the users of `engine_config`.  A secret: never log it."""
         credentials = engine_config.load_or_create_credentials(self.data_dir)
         password = {
             engine_config.SERVICE_USER: credentials.service,
             engine_config.ANALYST_USER: credentials.analyst,
+            engine_config.EXPRESSION_USER: credentials.expressions,
         }[user]
         return f"http://{user}:{quote(password)}@{self._host}:{self._port}/{self.database}"
 

@@ -117,10 +117,20 @@ class ClickHouseTelemetry:
             rows_of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
             for row in located:
                 rows_of[row["session_id"]].append(row)
+            below = await self._settled_traces({row["trace_id"] for row in located})
             for session_id, rows in rows_of.items():
                 record = _session_record(session_id, rows)
-                found[record.ref] = replace(record, anchor=anchors.get(session_id, record.anchor))
+                traces = (replace(each, anchor=below.get(each.ref.trace_id, each.anchor)) for each in record.traces)
+                anchor = anchors.get(session_id, record.anchor)
+                found[record.ref] = replace(record, anchor=anchor, traces=tuple(traces))
         return found
+
+    async def _settled_traces(self, trace_ids: Collection[str]) -> dict[str, Anchor]:
+        """Where earlier results of the traces of sessions stand, page by page: a session may have thousands."""
+        anchors: dict[str, Anchor] = {}
+        for page in _pages(sorted(trace_ids)):
+            anchors |= await settled_anchors(self._database, page)
+        return anchors
 
     async def _span_rows(
         self, refs: Sequence[TargetRef], traces: Mapping[str, TargetRecord], time_hint_ns: int | None

@@ -15,12 +15,12 @@ from blocks import ROOT
 
 from assay.cli import applying, erasing, main, metrics, rules, running, runs, scores, store
 from assay.settings import Settings
+from evaluator.expressions.columns import columns_of
 from evaluator.judges import port
 from evaluator.metrics.check import check
 from evaluator.metrics.check_judge import PARAMETERS
 from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
 from evaluator.online.explanation import Decision
-from evaluator.online.filter_columns import columns_of
 from evaluator.online.filters import compile_filter
 from evaluator.server.errors import TABLE
 from evaluator.targets.inputs import INPUT_NAMES
@@ -88,7 +88,7 @@ def test_every_command_is_on_the_page_of_commands() -> None:
 
 @pytest.mark.parametrize("level", [Level.SPAN, Level.TRACE])
 def test_every_name_of_a_filter_is_on_the_page_of_rules(level: Level) -> None:
-    """The table of a level is exactly what `filter_columns` offers, with aliases and types."""
+    """The table of a level is exactly what `columns_of` offers, with aliases and types."""
     section = page("docs/rules.md").split(f"### Names for {level} rules")[1].split("###")[0]
     expected = {
         (column.name, ", ".join(f"`{alias}`" for alias in column.aliases), str(column.type))

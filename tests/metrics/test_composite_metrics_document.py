@@ -13,9 +13,10 @@ import pytest
 from steps import Given, material_of, nested, scorer, session_of, span, trace_of
 
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.check_code import check_scorer, unread_required
+from evaluator.metrics.check_code import check_scorer
 from evaluator.metrics.code_metric import code_metric
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.doubts import doubts
 from evaluator.metrics.material import Material
 from evaluator.sandbox.sandbox import Sandbox
 from storage.model import Failure, MetricKind, Outcome, OutputType, Score
@@ -85,10 +86,11 @@ def metric(source: str) -> MetricDefinition:
 def test_all_six_are_found_and_can_be_saved() -> None:
     """Each reads every metric that it requires, so none gives a warning; one that it does not read would."""
     assert [source.count("def ") for source in sources()] == [1] * 6
-    for source, required in REQUIRED.items():
+    for source in REQUIRED:
         check_scorer(metric(source))
-        assert unread_required(source, required) == []
-    assert unread_required(CONDITIONAL, ["correctness", "completeness@span", "Tone"]) == ["completeness@span", "Tone"]
+        assert doubts(metric(source)) == ()
+    told = doubts(scorer(CONDITIONAL, required_metrics=("correctness", "completeness@span")))
+    assert [each.partition(" is never read")[0] for each in told] == ["required metric 'completeness@span'"]
 
 
 async def test_the_conditional_one(sandbox: Sandbox) -> None:

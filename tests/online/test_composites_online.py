@@ -54,7 +54,7 @@ async def test_a_rule_computes_what_its_composite_requires_where_due(parts: Onli
     await parts.scoring.metrics.create(mean_of("lengths", "response_length@span", output_type="number"))
     await parts.rules.create(a_rule("composed", level=Level.TRACE, metrics=("lengths",)))
     root = a_chat()
-    below = a_chat(trace_id=root.trace_id, parent=root.span_id, answer="Paris!!!")
+    below = a_chat(trace_id=root.trace_id, answer="Paris!!!")
     await store(parts.database, root, below)
     async with at_work(parts):
         await until_current(parts, root.trace, "lengths", Score(value=7.0, explanation="of 2 results"))

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from evaluator.errors import InvalidFilter
-from evaluator.online.filter_columns import SPAN_COLUMNS, TRACE_COLUMNS
+from evaluator.expressions.columns import SPAN_COLUMNS, TRACE_COLUMNS
 from evaluator.online.filters import CompiledFilter, compile_filter
 from storage.clickhouse.client import Database, statement
 from storage.model import Level

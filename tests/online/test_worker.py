@@ -179,7 +179,7 @@ async def test_enabling_looks_back_one_hour_at_most(parts: Online) -> None:
 async def test_a_standby_takes_over_and_nothing_is_lost_or_doubled(parts: Online) -> None:
     """While one lives the other does nothing; when it dies in the middle, its work is taken up again."""
     await parts.rules.create(a_rule())
-    first, second = parts.leases(ttl_seconds=1.0), parts.leases(ttl_seconds=30.0)
+    first, second = parts.leases(ttl_seconds=4.0), parts.leases(ttl_seconds=30.0)
     await first.renew()
     dead = parts.worker(first)
     spans = [a_chat() for _ in range(9)]

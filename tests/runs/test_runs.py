@@ -84,7 +84,7 @@ async def test_a_run_takes_what_started_in_its_window_and_at_most_its_limit(part
 
 async def test_a_run_samples_the_same_targets_as_a_rule_of_that_rate(parts: RunParts) -> None:
     """The hash of the trace decides, before any limit."""
-    spans = [a_chat() for _ in range(200)]
+    spans = [a_chat() for _ in range(80)]
     await store(parts.database, *spans)
     async with working(parts):
         standing = await parts.done(RunRequest(selection=Where(level=Level.SPAN, sample_rate=0.25), metrics=LENGTH))
@@ -350,7 +350,7 @@ def test_a_selection_that_makes_no_sense_is_refused(field: str, value: float) ->
 
 async def test_two_runs_share_the_lanes_and_both_end(parts: RunParts) -> None:
     """A big run does not keep a small one waiting for its end."""
-    await store(parts.database, *[a_chat() for _ in range(40)])
+    await store(parts.database, *[a_chat() for _ in range(24)])
     small = a_chat(service="small")
     await store(parts.database, small)
     parts.scoring.judge.always(_slow(0.05))
@@ -359,12 +359,12 @@ async def test_two_runs_share_the_lanes_and_both_end(parts: RunParts) -> None:
         where = Where(level=Level.SPAN, filter="service = 'small'")
         await parts.done(RunRequest(selection=where, metrics=JUDGED))
         assert (await parts.runs.get(big.run.run_id)).state is RunState.RUNNING
-        assert (await parts.ended(big.run.run_id)).tally.decisions == {"scored": 41}
+        assert (await parts.ended(big.run.run_id)).tally.decisions == {"scored": 25}
 
 
 async def test_a_worker_that_lost_its_leases_leaves_its_runs_to_others(parts: RunParts) -> None:
     """Two processes never work on one run for long; nothing is marked as cancelled, and the next owner ends it."""
-    await store(parts.database, *[a_chat(question=f"question {number}") for number in range(40)])
+    await store(parts.database, *[a_chat(question=f"question {number}") for number in range(18)])
     judge = parts.scoring.judge
     judge.always(_slow(0.05))
     async with working(parts) as leases:
@@ -384,4 +384,4 @@ async def test_a_worker_that_lost_its_leases_leaves_its_runs_to_others(parts: Ru
         assert (await parts.runs.get(run_id)).state is RunState.RUNNING
         assert "cancelled" not in await parts.ledger(run_id)
     async with working(parts):
-        assert (await parts.ended(run_id)).tally.decisions == {"scored": 40}
+        assert (await parts.ended(run_id)).tally.decisions == {"scored": 18}

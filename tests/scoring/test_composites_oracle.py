@@ -102,7 +102,8 @@ async def test_random_trees_conclude_as_the_oracle_says(seed: int) -> None:
         numbers = random.Random(number)
         metrics = a_family(numbers)
         root, *others = a_trace(*numbers.choices(KINDS, k=numbers.randint(0, 7)))
-        parents = [numbers.choice([root, *others[:at]]) for at in range(len(others))]
+        tools = [[each for each in others[:at] if kind_of(each) == "tool"] for at in range(len(others))]
+        parents = [numbers.choice([root, *above]) for above in tools]  # a call inside one of its kind is the same call
         spans = [root, *(replace(each, parent=above.span_id) for each, above in zip(others, parents, strict=True))]
         leaves = said(numbers, metrics, spans)
         own = {span.ref: [(span.ref, kind_of(span))] for span in spans}

@@ -352,7 +352,7 @@ async def test_a_judge_that_fails_is_a_failure_and_never_a_zero(parts: Scoring) 
     assert isinstance(failure, Failure)
     assert (failure.code, failure.retryable) == ("JUDGE_UNAVAILABLE", True)
     assert outcomes(answers)[1] == Score(value=6.0)
-    parts.judge.then(verdict("splendid"))
+    parts.judge.then(verdict("splendid"), verdict("splendid"))  # the second answers the complaint about the first
     (offered,) = outcomes(await parts.engine.evaluate(asked(other.ref, metrics=("correctness",))))
     assert isinstance(offered, Failure)
     assert offered.code == "LABEL_NOT_OFFERED"

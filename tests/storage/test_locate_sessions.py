@@ -99,13 +99,17 @@ async def test_a_session_spans_services_and_a_trace_belongs_to_every_session_it_
 
 
 async def test_later_results_stand_where_the_first_one_does(database: Database) -> None:
-    """Of any metric: an anchor that moved would leave a stale copy behind."""
+    """Of any metric, the session's and its traces': an anchor that moved would leave a stale copy behind."""
     session_id = new_trace_id()
-    first, other = turn(session_id), SentSpan(name="elsewhere")
+    first = turn(session_id)
+    other = SentSpan(trace_id=first.trace_id, name="elsewhere")
     await store(database, first)
     assert (await located(database, session(session_id))).anchor == first.anchor
-    await ClickHouseResults(database).append([a_result(other, target=session(session_id))])
-    assert (await located(database, session(session_id))).anchor == other.anchor
+    await ClickHouseResults(database).append(
+        [a_result(other, target=session(session_id)), a_result(other, target=first.trace)]
+    )
+    found = await located(database, session(session_id))
+    assert (found.anchor, [trace.anchor for trace in found.traces]) == (other.anchor, [other.anchor])
 
 
 @pytest.mark.parametrize("name", HOSTILE_IDS)

@@ -6,15 +6,24 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import pycld2
+import gcld3
 
 from evaluator.metrics.functions.function import Arguments, CodeFunction, Form, Parameter
 from evaluator.metrics.material import Material
 from storage.model import Abstention, Outcome, OutputType, Score
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-"""CLD2 refuses whatever should not stand in an interchanged text."""
-_PLANE_ENDS: Final = {(plane << 16) + end: " " for plane in range(1, 17) for end in (0xFFFE, 0xFFFF)}
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""CLD3 reads no further than a zero."""
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_WORD_SIGN: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+"""Of scripts in which a few signs are words: they count for `SIGNS_PER_LETTER` letters."""
+SIGNS_PER_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""CLD3 reads no further than a zero."""
+_LETTER: Final = 4
+MIN_LETTERS: Final = 20
+"""Below this CLD3 is sure of whatever it says: `Paris.` is Latin to it."""
+MAX_BYTES: Final = 4096
+"""So much of a text, in snippets from all of it, tells its language."""
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?:\s|$)")
 _WORD: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 MIN_WORDS: Final = 10
@@ -22,14 +31,17 @@ MIN_WORDS: Final = 10
 
 
 def language(material: Material, arguments: Arguments) -> Outcome:
-    """Code of the language (ISO 639, as CLD2 has it); with `languages`, the value says whether it is one of them.
+    """Code of the language (BCP 47, as CLD3 has it); with `languages`, the value says whether it is one of them.
 
     Abstains where the text is too short or too mixed to tell: `Paris.` is a word of many languages.
     """
-    text = _CONTROL.sub(" ", material.inputs["output"]).translate(_PLANE_ENDS)
-    reliable, _, found = pycld2.detect(text.encode("utf-8"), bestEffort=False)
-    code = found[0][1]
-    if not reliable or code == "un":
+    text = _CONTROL.sub(" ", material.inputs["output"]).encode("utf-8", "replace").decode()
+    letters = len(_LETTER.findall(text)) + (SIGNS_PER_LETTER - 1) * len(_WORD_SIGN.findall(text))
+    if letters < MIN_LETTERS:
+        return Abstention(reason="no telling which language")
+    found = gcld3.NNetLanguageIdentifier(min_num_bytes=0, max_num_bytes=MAX_BYTES).FindLanguage(text=text)
+    code = found.language
+    if not found.is_reliable:
         return Abstention(reason="no telling which language")
     wanted = arguments.get("languages")
     value = float(code in wanted) if isinstance(wanted, (list, tuple)) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -48,14 +49,19 @@ def _refuse(name: str) -> object:
 
 
 def _validator(schema: object) -> Any:
+    from referencing import Registry
+
+    registry: Registry[object] = Registry()  # knows no address: a schema cannot make the evaluator fetch anything
+    return _linear()(schema, registry=registry)
+
+
+@functools.cache
+def _linear() -> Any:
     # imported here: it takes 0.3 s of CPU, which an evaluator that uses no schema should not pay at its start
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
-    from referencing import Registry
 
-    linear: Any = extend(Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
-    registry: Registry[object] = Registry()  # knows no address: a schema cannot make the evaluator fetch anything
-    return linear(schema, registry=registry)
+    return extend(Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique_items})  # type: ignore[no-untyped-call]
 
 
 def _pattern(validator: Any, pattern: str, instance: object, schema: object) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What a rule's filter may name: columns per level, their aliases, maps of attributes.  SQL comes only from here."""
+"""What users' SQL may name: columns per level, their aliases, maps of attributes.  SQL comes only from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.model import Level
 
 
 class Type(StrEnum):
-    """Type of an expression of a filter."""
+    """Type of an expression."""
 
     CONDITION = "a condition"
     TEXT = "text"
@@ -115,6 +115,6 @@ TRACE_COLUMNS = (
 
 
 def columns_of(level: Level) -> Mapping[str, Column]:
-    """Every name that a filter may use at a level, in lower case: names do not depend on case."""
+    """Every name that may be used at a level, in lower case: names do not depend on case."""
     columns = SPAN_COLUMNS if level is Level.SPAN else TRACE_COLUMNS
     return {name.lower(): column for column in columns for name in (column.name, *column.aliases)}

@@ -1,0 +1,265 @@
+"""Results of others come in: statements in the telemetry that arrived become results about what they were sent with.
+
+Arrivals are looked at once, never past an INSERT that still runs.  A statement whose target is not there (a log record
+is often sent before the span around it) waits in memory; the saved cursor stays before it, so that a worker that starts
+again finds it again.  What is found twice is the same result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.directory import Directory
+from evaluator.metrics.requirements import BY_OTHERS
+from evaluator.online.external_events import MAX_CHARACTERS, Statement, is_ours, statements
+from evaluator.online.external_outcome import outcome_of
+from evaluator.online.external_targets import Targets
+from evaluator.online.leases import LeaseKeeper
+from storage.errors import StorageError
+from storage.external import ResultEvents
+from storage.model import RESULT_NAMESPACE, Evaluation, MetricKind, Purpose
+from storage.ports import Queue, ResultFilter, Results, TargetRecord
+
+log = logging.getLogger(__name__)
+
+CURSOR = "external"
+PAUSE_SECONDS = 1.0
+IDLE_SECONDS = 8.0
+"""Between looks while nothing comes."""
+PAGE = 500
+LOOKBACK_MS = 86_400_000
+"""Where an installation begins that never looked."""
+WAIT_SECONDS = 600.0
+"""So long a statement waits for its target, from its own arrival on."""
+MAX_WAITING = 20_000
+MAX_WAITING_CHARACTERS = 64 << 20
+SAME_SECONDS = 1.0
+"""Equal statements so near to each other are one that was sent twice: as span event and as log, for example."""
+MAX_HISTORY = 1000
+NO_VERSION = 0
+"""Version of results whose name is no definition's: never that of a metric, and below all of them."""
+
+
+class KnowsAllMetrics(Protocol):
+    """The metrics of one moment."""
+
+    async def directory(self) -> Directory:
+        """As of about now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one look came to."""
+
+    stored: int = 0
+    waiting: int = 0
+    behind: bool = False
+    refused: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    statement: Statement
+    look_at: float
+    pause: float
+
+
+class ExternalWorker:
+    """Looks until cancelled, while this process holds the lease `maintenance`."""
+
+    def __init__(
+        self,
+        *,
+        events: ResultEvents,
+        targets: Targets,
+        metrics: KnowsAllMetrics,
+        results: Results,
+        queue: Queue,
+        leases: LeaseKeeper,
+        pause_seconds: float = PAUSE_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+        page: int = PAGE,
+    ) -> None:
+        self._events = events
+        self._targets = targets
+        self._metrics = metrics
+        self._results = results
+        self._queue = queue
+        self._leases = leases
+        self._pause_seconds = pause_seconds
+        self._wait_seconds = wait_seconds
+        self._page = page
+        self._cursor_ms: int | None = None
+        self._saved_ms = 0
+        self._waiting: list[_Waiting] = []
+
+    async def run(self) -> None:
+        """A round every second while something comes; what goes wrong is tried again."""
+        pause = self._pause_seconds
+        while True:
+            try:
+                if self._leases.owned("maintenance"):
+                    done = await self.round()
+                    busy = done.stored or done.waiting or done.behind
+                    pause = self._pause_seconds if busy else min(pause * 2, IDLE_SECONDS)
+                else:
+                    self._forget()
+            except StorageError as error:
+                log.warning("external_results_postponed", extra={"reason": str(error)})
+            await asyncio.sleep(pause)
+
+    def _forget(self) -> None:
+        """Another process looks now; should this one's turn come again, the saved cursor says from where."""
+        self._cursor_ms, self._waiting = None, []
+
+    async def round(self) -> Round:
+        """Look at a page of what arrived since the last round, and at what waits."""
+        until_ms = await self._queue.safe_until_ms()
+        if self._cursor_ms is None:
+            saved_ms = await self._queue.cursor_ms(CURSOR)
+            self._cursor_ms = self._saved_ms = until_ms - LOOKBACK_MS if saved_ms is None else saved_ms
+        events = await self._events.arrived(
+            since_ms=self._cursor_ms, until_ms=until_ms, limit=self._page, max_characters=MAX_CHARACTERS
+        )
+        behind = len(events) >= self._page
+        now, refused = time.monotonic(), Counter[str]()
+        due = [each.statement for each in self._waiting if each.look_at <= now]
+        came = [said for event in events if not is_ours(event) for said in statements(event)]
+        named = [said for said in came if said.slug]
+        if len(named) < len(came):
+            refused["no name of which a metric's can be made"] = len(came) - len(named)
+        stored, missing = await self._take([*due, *named], refused)
+        self._keep_waiting(missing, until_ms, refused)
+        self._cursor_ms = max((event.ingested_ms for event in events), default=until_ms) if behind else until_ms
+        await self._save(urgent=bool(events))
+        if refused:
+            log.warning("external_results_refused", extra={"reasons": dict(refused)})
+        if stored:
+            log.info("external_results_stored", extra={"results": stored, "waiting": len(self._waiting)})
+        return Round(stored=stored, waiting=len(self._waiting), behind=behind, refused=dict(refused))
+
+    async def _save(self, *, urgent: bool) -> None:
+        """Where to begin after a restart: before everything that waits; now and then where nothing comes."""
+        assert self._cursor_ms is not None
+        safe_ms = min([self._cursor_ms, *(each.statement.ingested_ms - 1 for each in self._waiting)])
+        if safe_ms > self._saved_ms + (0 if urgent or self._waiting else 60_000):
+            await self._queue.move_cursor(CURSOR, safe_ms)
+            self._saved_ms = safe_ms
+
+    async def _take(self, said: Sequence[Statement], refused: Counter[str]) -> tuple[int, list[Statement]]:
+        """Store what has a target; returns how many were new, and what has none."""
+        stored, missing = 0, list[Statement]()
+        if not said:
+            return stored, missing
+        directory = await self._metrics.directory()
+        definitions = {name: _definition(directory, name) for name in {each.name for each in said}}
+        for start in range(0, len(said), self._page):
+            part = said[start : start + self._page]
+            records = await self._targets.of(part, definitions)
+            made = list[Evaluation]()
+            for each, record in zip(part, records, strict=True):
+                if isinstance(record, str):
+                    refused[record] += 1
+                elif record is None:
+                    missing.append(each)
+                else:
+                    made.append(_evaluation(each, record, definitions[each.name]))
+            fresh = await self._fresh(sorted(made, key=lambda each: each.evaluated))
+            await self._results.append(fresh)
+            stored += len(fresh)
+        return stored, missing
+
+    async def _fresh(self, made: Iterable[Evaluation]) -> list[Evaluation]:
+        """Those that are not there yet, under their id or as an equal statement of the same moment."""
+        by_id = {each.evaluation_id: each for each in made}
+        for known in await self._results.existing(by_id):
+            del by_id[known]
+        if not by_id:
+            return []
+        history = await self._results.newest(
+            ResultFilter(
+                targets=tuple({each.target for each in by_id.values()}),
+                metrics=tuple({each.metric for each in by_id.values()}),
+                kinds=(MetricKind.EXTERNAL, MetricKind.HUMAN),
+                include_superseded=True,
+            ),
+            before=None,
+            limit=MAX_HISTORY * len(by_id),
+        )
+        seen: dict[tuple[object, ...], list[datetime]] = {}
+        for each in history:
+            seen.setdefault(_said(each), []).append(each.evaluated)
+        fresh = []
+        for each in by_id.values():
+            times = seen.setdefault(_said(each), [])
+            if not any(abs(each.evaluated - other) <= timedelta(seconds=SAME_SECONDS) for other in times):
+                fresh.append(each)
+                times.append(each.evaluated)
+        return fresh
+
+    def _keep_waiting(self, missing: Sequence[Statement], until_ms: int, refused: Counter[str]) -> None:
+        """Who waits looks again after pauses that double; who waited long enough, or is one too many, goes, counted."""
+        now = time.monotonic()
+        pauses = {id(each.statement): each.pause for each in self._waiting}
+        waiting = [each for each in self._waiting if each.look_at > now and id(each.statement) not in map(id, missing)]
+        waiting = [each for each in self._waiting if each.look_at > now]
+        for said in missing:
+            if until_ms - said.ingested_ms >= self._wait_seconds * 1000:
+                refused["its target did not come"] += 1
+                continue
+            pause = min(2 * pauses.get(id(said), self._pause_seconds / 2), 30.0)
+            waiting.append(_Waiting(said, now + pause, pause))
+        waiting.sort(key=lambda each: each.statement.ingested_ms)
+        characters = sum(each.statement.characters for each in waiting)
+        while len(waiting) > MAX_WAITING or characters > MAX_WAITING_CHARACTERS:
+            characters -= waiting.pop(0).statement.characters
+            refused["too many wait for their targets"] += 1
+        self._waiting = waiting
+
+
+def _definition(directory: Directory, name: str) -> MetricDefinition | None:
+    """What is defined for results of others under this name; None where nothing is, or it is one of our own metrics."""
+    found = directory.find(name)
+    return found.definition if found is not None and found.definition.kind in BY_OTHERS else None
+
+
+def _evaluation(said: Statement, record: TargetRecord, definition: MetricDefinition | None) -> Evaluation:
+    slug = definition.name if definition else said.slug
+    human = said.human or (definition is not None and definition.kind is MetricKind.HUMAN)
+    kind = MetricKind.HUMAN if human else MetricKind.EXTERNAL
+    output, outcome = outcome_of(said, definition)
+    moment = datetime.fromtimestamp(min(said.time_ns, said.ingested_ms * 1_000_000) // 1000 / 1e6, UTC)
+    identity = said.key or f"{said.digest}\x1f{said.time_ns}"
+    parts = ("event", str(kind), slug, str(record.ref.level), record.ref.key, identity)
+    metadata = {"statement": said.digest} | ({"name": said.name} if said.name != slug else {})
+    return Evaluation(
+        evaluation_id=uuid.uuid5(RESULT_NAMESPACE, "\x1f".join(parts).encode("utf-8", "replace").decode()),
+        target=record.ref,
+        target_time_ns=record.target_time_ns,
+        start_ns=record.start_ns,
+        anchor=record.anchor,
+        metric=slug,
+        metric_version=definition.version if definition else NO_VERSION,
+        metric_digest=definition.digest if definition else "",
+        kind=kind,
+        purpose=Purpose.ONLINE,
+        output_type=output,
+        outcome=outcome,
+        watermark_ms=record.watermark_ms,
+        metadata=metadata,
+        started=moment,
+        evaluated=moment,
+    )
+
+
+def _said(each: Evaluation) -> tuple[object, ...]:
+    return each.target, each.metric, each.kind, each.metadata.get("statement")
