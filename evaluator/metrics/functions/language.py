@@ -17,9 +17,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _WORD_SIGN: Final = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 """Of scripts in which a few signs are words: they count for `SIGNS_PER_LETTER` letters."""
-SIGNS_PER_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""CLD3 reads no further than a zero."""
-_LETTER: Final = 4
+SIGNS_PER_LETTER: Final = 4
 MIN_LETTERS: Final = 20
 """Below this CLD3 is sure of whatever it says: `Paris.` is Latin to it."""
 MAX_BYTES: Final = 4096
