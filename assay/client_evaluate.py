@@ -63,6 +63,7 @@ def evaluate(
 
     Raises:
         ValueError: `data` is nothing that can be evaluated, or no level fits all scorers.
+        TypeError: A scorer is none.
     """
     known = yield from _settle(list(scorers))
     if hasattr(data, "to_dict"):
@@ -72,7 +73,7 @@ def evaluate(
         data = Where(level=chosen, filter=data, since=start_time, until=end_time)
     if isinstance(data, Where):
         return (yield from _by_run(data, known, reuse=reuse))
-    items = list(data)
+    items = list(data) if isinstance(data, Iterable) else []
     if items and all(isinstance(item, TargetRef) for item in items):
         return (yield from _by_run(Chosen(targets=tuple(items)), known, reuse=reuse))
     if not items or not all(isinstance(item, Mapping) for item in items):
@@ -98,7 +99,11 @@ def _settle(scorers: list[Scorer]) -> Generator[Step, Any, list[_Known]]:
 def _definition(scorer: Scorer) -> MetricDefinition | None:
     if isinstance(scorer, MetricDefinition):
         return scorer
-    return None if isinstance(scorer, (str, MetricRef)) else scorer.definition
+    if isinstance(scorer, Defines):
+        return scorer.definition
+    if isinstance(scorer, (str, MetricRef)):
+        return None
+    raise TypeError(f"a scorer is a metric's name or definition, or a function under `@metric`; got {scorer!r}")
 
 
 def _ref(scorer: Scorer) -> MetricRef:

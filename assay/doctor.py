@@ -19,8 +19,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from assay.client import AsyncClient, CallFailed
 from assay.doctor_redaction import examine_redaction
 from assay.settings import OFF, Settings
+from evaluator.judges.port import JudgeRefused
 from evaluator.online.maintenance import CURSOR as MAINTENANCE_CURSOR
 from storage.clickhouse.client import Database
+from storage.clickhouse.engine_config import EXPRESSION_USER, load_or_create_credentials
 from storage.clickhouse.erase import ClickHouseErasure
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseQueue
@@ -87,6 +89,9 @@ async def examine(settings: Settings, found: dict[str, Any]) -> list[Check]:
             await run("redaction", lambda: _redaction(database, settings, found["otlp_http"]))
         await run("retention", lambda: _retention(database, settings))
         await run("erasures", lambda: _erasures(database))
+        if settings.judge_endpoints:
+            await run("judges", lambda: judge_keys(settings))
+        await run("sql metrics", lambda: _sql_metrics(settings, found))
     finally:
         await database.close()
     return checks
@@ -246,6 +251,42 @@ async def _retention(database: Database, settings: Settings) -> Check | str:
         step = "`assay migrate` with this ASSAY_RETENTION_DAYS, or the same setting for every process"
         return Check(name="retention", state="warning", found=found, next_step=f"{', '.join(differing)}: {step}")
     return found
+
+
+async def judge_keys(settings: Settings) -> Check | str:
+    """Whether every key that a named endpoint refers to can be read here; no judge is asked."""
+    missing = []
+    for endpoint in settings.judge_endpoints:
+        try:
+            endpoint.read_key()
+        except JudgeRefused as error:
+            missing.append(str(error))
+    if missing:
+        step = "set it where the evaluator runs; if it is set there and not here, all is well"
+        return Check(name="judges", state="warning", found="; ".join(missing), next_step=step)
+    return f"{', '.join(endpoint.name for endpoint in settings.judge_endpoints)}: keys can be read"
+
+
+async def _sql_metrics(settings: Settings, found: dict[str, Any]) -> Check | str:
+    """The user that computes them must see the view `spans`, and nothing else."""
+    url = settings.expressions_url
+    if not url and found["analyst_url"]:  # the embedded server has the user
+        password = load_or_create_credentials(settings.data_dir).expressions
+        url = f"http://{EXPRESSION_USER}:{password}@{found['clickhouse_http']}"
+    step = "make the user as docs/sql-metrics.md says, and set ASSAY_EXPRESSIONS_URL"
+    if not url:
+        said = "no user is set that computes them: they fail"
+        return Check(name="sql metrics", state="warning", found=said, next_step=step)
+    async with Database(url, database=found["database"]) as database:
+        rows = await database.query(
+            "SELECT name FROM system.tables WHERE database = {database:String} AND name != 'spans' ORDER BY 1 LIMIT 4",
+            {"database": database.name},
+        )
+        if rows:
+            seen = ", ".join(row["name"] for row in rows)
+            raise Unwell(f"the user that computes them sees {seen}, not the view spans only", step)
+        await database.query("SELECT count() FROM spans WHERE TraceId = ''")
+    return "their user sees the view spans, and nothing else"
 
 
 async def _erasures(database: Database) -> Check | str:

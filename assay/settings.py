@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from evaluator.judges.endpoints import GATEWAY, SMALL, Endpoint, InvalidEndpoint, endpoints_of
+from evaluator.online.out_address import OutAddress
 from storage.retention import parse_retention
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
@@ -53,6 +54,8 @@ class Settings:
         redaction: `off`, `standard`, or the path of a file of rules: what is hidden before it is stored.
         judge_redaction: The same for what judges are sent; '' = as `redaction` says.
         judge_cache: Whether an answer of a judge is given again to an equal question.
+        otlp_out: Where results go as OTLP log events: `http(s)://host:port` or `grpc(s)://host:port`; '' = nowhere.
+        otlp_out_headers: Sent along, `name=value,name=value`, percent-encoded.
         log_level: debug, info, warning or error.
         insecure: Allow listening beyond this machine although there are no keys yet.
     """
@@ -78,6 +81,8 @@ class Settings:
     redaction: str = OFF
     judge_redaction: str = ""
     judge_cache: bool = True
+    otlp_out: str = ""
+    otlp_out_headers: str = field(default="", repr=False)
     log_level: str = "info"
     insecure: bool = False
 
@@ -123,6 +128,10 @@ class Settings:
         except ValueError as error:
             raise InvalidSetting(f"ASSAY_RETENTION_DAYS: {error}") from error
         self._check_judges()
+        try:
+            _ = self.out_address
+        except ValueError as error:
+            raise InvalidSetting(f"ASSAY_OTLP_OUT (or ASSAY_OTLP_OUT_HEADERS) {error}") from None
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
 
@@ -144,6 +153,11 @@ class Settings:
     def judge_endpoints(self) -> tuple[Endpoint, ...]:
         """`judges` one by one."""
         return endpoints_of(self.judges)
+
+    @property
+    def out_address(self) -> OutAddress | None:
+        """`otlp_out` and its headers; None = results go nowhere."""
+        return OutAddress(url=self.otlp_out, headers=self.otlp_out_headers) if self.otlp_out else None
 
     @property
     def web_origins(self) -> tuple[str, ...]:

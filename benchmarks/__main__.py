@@ -17,6 +17,7 @@ MODULES = (
     "normalise",
     "judges",
     "code_metrics",
+    "sql_metric",
     "ingest",
     "ingest.servers",
     "ingest.sustained",

@@ -75,6 +75,10 @@ class AtOnce:
         """Whatever is asked for."""
         return model or "m"
 
+    def identity_of(self, model: str) -> str:
+        """As it is called."""
+        return self.model_for(model)
+
     async def window_of(self, model: str) -> int | None:
         """Nobody knows."""
         return None

@@ -120,6 +120,11 @@ class TargetRef:
                 return self.session_id
 
 
+def storable(text: str) -> str:
+    r"""What UTF-8 can hold: telemetry, judges and users' code may spell half a surrogate pair (`\ud800`)."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def is_id(text: str, digits: int) -> bool:
     """Whether a text is a trace id (32 digits) or a span id (16): lower-case hex, not all zeros."""
     return len(text) == digits and not text.strip("0123456789abcdef") and bool(text.strip("0"))

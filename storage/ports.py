@@ -342,7 +342,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A composite metric of a rule, and the slugs of what it requires, itself or through others."""
+    """A composite metric, as a rule names it, and the slugs of what it requires, itself or through others."""
 
     rule: str
     metric: str

@@ -229,8 +229,8 @@ class Runs(Protocol):
     async def enqueue(self, run_id: str, targets: Sequence[TargetRecord], metrics: Sequence[str]) -> None:
         """Put targets × metrics into a run's ledger."""
 
-    async def enqueue_failures(self, run_id: str, of_run: str) -> None:
-        """Put every (target, metric) whose newest attempt failed in another run into a run's ledger."""
+    async def enqueue_failures(self, run_id: str, of_run: str, metrics: Collection[str]) -> None:
+        """Put every (target, metric of these) whose newest attempt failed in another run into a run's ledger."""
 
     async def enqueue_scored(self, run_id: str, selected: Selected, metrics: Mapping[str, int]) -> None:
         """Put every target that has a current result of these metrics, but not of these versions, into the ledger."""

@@ -31,6 +31,7 @@ PACE = Pace(
     judged_targets=3,
     computed_targets=3,
     drain_seconds=0.2,
+    rest_seconds=0.1,
 )
 
 

@@ -11,9 +11,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from assay.heap import collect_rarely
 from assay.roles.process import run_as_child
 from assay.settings import OFF, Settings
 from evaluator.judges.choose import Judges
@@ -27,7 +29,10 @@ from evaluator.metrics.material import Material
 from evaluator.metrics.plugin import Plugins
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
+from evaluator.online.emitting import EmittingWorker
 from evaluator.online.explain import Explainer
+from evaluator.online.external import ExternalWorker
+from evaluator.online.external_targets import Targets
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.maintenance import MaintenanceWorker
 from evaluator.online.worker import OnlineWorker
@@ -38,12 +43,13 @@ from evaluator.runs.worker import RunWorker
 from evaluator.sandbox.sandbox import Sandbox
 from evaluator.scoring.engine import Engine
 from evaluator.scoring.exchanges import Exchanges
-from evaluator.scoring.grouped import GroupedMetrics, GroupedTelemetry
+from evaluator.scoring.grouped import GroupedTelemetry
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.engine_config import write_private
 from storage.clickhouse.expressions import ClickHouseExpressions
+from storage.clickhouse.external import ClickHouseResultEvents
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
@@ -107,9 +113,8 @@ async def _serve(
     apply = partial(_apply, instruments)
     async with (
         GroupedTelemetry(telemetry) as grouped,
-        GroupedMetrics(metrics) as known,
         Engine(
-            metrics=known,
+            metrics=metrics,
             telemetry=grouped,
             results=results,
             apply=apply,
@@ -141,6 +146,15 @@ async def _serve(
             pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
             worker=run_worker,
         )
+        events = ClickHouseResultEvents(database)
+        external = ExternalWorker(
+            events=events,
+            targets=Targets(events, telemetry),
+            metrics=metrics,
+            results=results,
+            queue=queue,
+            leases=leases,
+        )
         parts = Parts(
             scoring=engine,
             computing=engine,
@@ -155,6 +169,7 @@ async def _serve(
                 if dead_owner:  # its leases would keep the rules waiting until they expire
                     await leases.release(dead_owner)
                 await leases.renew()
+                collect_rarely()
                 ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
                 async with asyncio.TaskGroup() as tasks:
                     background = [
@@ -162,7 +177,18 @@ async def _serve(
                         tasks.create_task(leases.run()),
                         tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
                         tasks.create_task(_maintain(settings, queue, leases)),
+                        tasks.create_task(external.run()),
                     ]
+                    if settings.out_address is not None:
+                        emitting = EmittingWorker(
+                            address=settings.out_address,
+                            version=version("assay-eval"),
+                            results=results,
+                            newest_ms=ClickHouseWriteBack(database).newest_ms,
+                            queue=queue,
+                            leases=leases,
+                        )
+                        background.append(tasks.create_task(emitting.run()))
                     tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
                     await online.run(stop)  # returns when `stop` is set and what was started is done
                     for task in background:

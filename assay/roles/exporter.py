@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from assay.heap import collect_rarely, give_buffers_back
 from assay.roles.process import run_as_child
 from assay.settings import OFF, Settings
 from exporter.disk import DiskLimits
-from exporter.heap import collect_rarely, give_buffers_back
 from exporter.redaction import Redaction
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database

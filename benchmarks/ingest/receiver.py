@@ -9,7 +9,7 @@ import asyncio
 import signal
 import sys
 
-from exporter.heap import collect_rarely, give_buffers_back
+from assay.heap import collect_rarely, give_buffers_back
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseSink

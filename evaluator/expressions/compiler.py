@@ -11,8 +11,8 @@ from sqlglot import exp
 from sqlglot.parsers.clickhouse import ClickHouseParser
 
 from evaluator.errors import InvalidFilter
-from evaluator.expressions.columns import ATTRIBUTE_MAPS, columns_of
-from evaluator.expressions.functions import AGGREGATES, INSTEAD, PARAMETRIC, SCALARS
+from evaluator.expressions.columns import ATTRIBUTE_MAPS, Type, columns_of
+from evaluator.expressions.functions import AGGREGATES, INSTEAD, PARAMETRIC, SCALARS, TIMES
 from evaluator.expressions.text import MAX_DEPTH, parsed, refusal, suggestion
 from storage.expressions import SpanExpression
 from storage.model import Level
@@ -21,6 +21,7 @@ _SIGNS: Mapping[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.And: "AND", exp.Or: "OR",
 }  # fmt: skip
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 _CALLS = (exp.Anonymous, exp.AnonymousAggFunc, exp.CombinedAggFunc, exp.ParameterizedAgg, exp.CombinedParameterizedAgg)
 _SHAPES: Mapping[type[exp.Expr], frozenset[str]] = {
     **dict.fromkeys(_SIGNS, frozenset({"this", "expression", "typed", "safe"})),
@@ -39,7 +40,7 @@ _SHAPES: Mapping[type[exp.Expr], frozenset[str]] = {
 """Every kind of node that an expression may have, and the parts that it may have."""
 _EVENT_NAMES = "events.name"
 _RESULTS = "evaluationattributes"
-_FUNCTIONS = {name.lower(): name for name in SCALARS}
+_FUNCTIONS = {name.lower(): name for name in (*SCALARS, *TIMES)}
 _AGGREGATES = {name.lower(): name for name in AGGREGATES} | {f"{name.lower()}if": f"{name}If" for name in AGGREGATES}
 
 
@@ -89,7 +90,9 @@ class ExpressionCompiler:
         if (sign := _SIGNS.get(type(node))) is not None:
             if isinstance(node, (exp.And, exp.Or)):
                 return "(" + f" {sign} ".join(self.written(part, below) for part in node.flatten(unnest=False)) + ")"
-            return f"({self.written(node.this, below)} {sign} {self.written(node.expression, below)})"
+            numeric = isinstance(node, _ARITHMETIC) or _is_number(node.this) or _is_number(node.expression)
+            left, right = (self._operand(part, below, numeric) for part in (node.this, node.expression))
+            return f"({left} {sign} {right})"
         match node:
             case exp.Paren():
                 return self.written(node.this, below)
@@ -113,8 +116,9 @@ class ExpressionCompiler:
                 word = ("NOT " if node.args.get("negate") else "") + type(node).__name__.upper()
                 return f"({self.written(node.this, below)} {word} {self._text(node.expression)})"
             case exp.Between():
-                subject = self.written(node.this, below)
-                low, high = self.written(node.args["low"], below), self.written(node.args["high"], below)
+                ends = node.args["low"], node.args["high"]
+                subject = self._operand(node.this, below, all(map(_is_number, ends)))
+                low, high = (self.written(end, below) for end in ends)
                 return f"({subject} BETWEEN {low} AND {high})"
             case exp.If():
                 parts = (node.this, node.args["true"], node.args.get("false"))
@@ -122,6 +126,11 @@ class ExpressionCompiler:
             case exp.Case():
                 return self._case(node, below)
         return self._call(node, below)
+
+    def _operand(self, node: exp.Expr, depth: int, numeric: bool) -> str:
+        """A node as SQL; an attribute beside numbers is read as one, and is NULL where it is none."""
+        written = self.written(node, depth)
+        return f"toFloat64OrNull({written})" if numeric and isinstance(node.unnest(), exp.Bracket) else written
 
     def _case(self, node: exp.Case, depth: int) -> str:
         subject = f" {self.written(node.this, depth)}" if node.this is not None else ""
@@ -141,12 +150,15 @@ class ExpressionCompiler:
         if lowered == "has" or (function is not None and self._of_events(node)):
             return self._events(node, lowered)
         if function is None:
-            known = (*SCALARS, *(AGGREGATES if self.aggregates else ()))
+            known = (*SCALARS, *TIMES, *(AGGREGATES if self.aggregates else ()))
             hint = f": {INSTEAD[lowered]}" if lowered in INSTEAD else suggestion(name, known)
             raise refusal(node, f"function {name[:100]!r} is not allowed{hint}")
         if node.args.get("params"):
             raise refusal(node, f"{function} takes one pair of parentheses")
-        return f"{function}({', '.join(self.written(each, depth) for each in node.expressions)})"
+        written = [self.written(each, depth) for each in node.expressions]
+        if function in TIMES and written != ["`Timestamp`"]:
+            raise refusal(node, f"write {function}(Timestamp)")
+        return f"{function}({', '.join(written)})"
 
     def _aggregate(self, node: exp.Expr, name: str, depth: int) -> str:
         if not self.aggregates:
@@ -239,7 +251,8 @@ class ExpressionCompiler:
         items = node.expressions
         if not items or not all(isinstance(item, exp.Literal) for item in items):
             raise refusal(node, "IN takes a list of literals in parentheses")
-        return f"({self.written(node.this, depth)} IN ({', '.join(self._literal(item) for item in items)}))"
+        subject = self._operand(node.this, depth, all(map(_is_number, items)))
+        return f"({subject} IN ({', '.join(self._literal(item) for item in items)}))"
 
     def _text(self, node: exp.Expr) -> str:
         if not (isinstance(node, exp.Literal) and node.is_string):
@@ -274,7 +287,7 @@ class ExpressionCompiler:
         parts = _SHAPES.get(type(node))
         if parts is not None and not any(value and name not in parts for name, value in node.args.items()):
             return
-        if isinstance(node, (exp.Query, exp.DML, exp.DDL)) or node.find(exp.Query):
+        if isinstance(node, (exp.Query, exp.DML, exp.DDL, exp.Drop, exp.Command)) or node.find(exp.Query):
             raise refusal(node, "sub-queries and statements are not allowed: write one expression")
         match node:
             case exp.Mod():
@@ -296,3 +309,15 @@ class ExpressionCompiler:
             case exp.In():
                 raise refusal(node, "IN takes a list of literals in parentheses")
         raise refusal(node, f"not allowed in an expression ({type(node).__name__.lower()})")
+
+
+def _is_number(node: exp.Expr) -> bool:
+    """Whether a node is certainly a number."""
+    match node.unnest():
+        case exp.Literal(is_string=is_string):
+            return not is_string
+        case exp.Column() as column:
+            found = columns_of(Level.SPAN).get(column.name.lower())
+            return found is not None and found.type is Type.NUMBER
+        case inner:
+            return isinstance(inner, (exp.Neg, *_ARITHMETIC))

@@ -11,14 +11,16 @@ SCALARS = (
     "editDistance", "editDistanceUTF8", "ngramDistance", "ngramDistanceUTF8",
     "isValidJSON", "JSONHas", "JSONLength", "JSONExtractString", "JSONExtractFloat", "JSONExtractInt",
     "JSONExtractUInt", "JSONExtractBool",
-    "toString", "toFloat64", "toFloat64OrNull", "toFloat64OrZero", "toInt64OrNull", "toInt64OrZero",
+    "toString", "toFloat64OrNull", "toFloat64OrZero", "toInt64OrNull", "toInt64OrZero",
     "toUInt64OrNull", "toUInt64OrZero",
     "abs", "sign", "round", "floor", "ceil", "trunc", "sqrt", "cbrt", "exp", "exp2", "exp10", "log", "log2", "log10",
     "log1p", "pow", "sin", "cos", "tanh", "isFinite", "isNaN", "isInfinite", "moduloOrNull", "intDivOrNull",
     "divideOrNull",
-    "toUnixTimestamp", "toHour", "toMinute", "toDayOfWeek", "toDayOfMonth", "toMonth", "toYear",
 )  # fmt: skip
 """Of one span's columns."""
+
+TIMES = ("toUnixTimestamp", "toHour", "toMinute", "toDayOfWeek", "toDayOfMonth", "toMonth", "toYear")
+"""Of `Timestamp`, in UTC; of a text that is no time they would fail the query."""
 
 AGGREGATES = (
     "count", "sum", "avg", "min", "max", "uniqExact", "argMin", "argMax", "medianExact", "stddevPop", "stddevSamp",
@@ -44,6 +46,7 @@ INSTEAD = {
     "cast": "write toFloat64OrNull(…), toInt64OrNull(…) or toString(…)",
     "modulo": "it fails the query where it divides by 0; write moduloOrNull(a, b)",
     "intdiv": "it fails the query where it divides by 0; write intDivOrNull(a, b)",
+    "tofloat64": "it fails the query on a text that is no number; write toFloat64OrNull(…)",
     "toint64": "it fails the query on a text that is no number; write toInt64OrNull(…)",
     "touint64": "it fails the query on a text that is no number; write toUInt64OrNull(…)",
 }  # fmt: skip

@@ -123,6 +123,12 @@ class Judges:
             return self._small_model or self._model
         return model or self._model
 
+    def identity_of(self, model: str) -> str:
+        """Model and endpoint: what is behind a name may have changed since an answer was kept."""
+        model = self.model_for(model)
+        endpoint = self._endpoints.get(model.removeprefix(GATEWAY)) if model.startswith(GATEWAY) else None
+        return f"{model} {self._base_url}" if endpoint is None else f"{endpoint.model} {endpoint.base_url}"
+
     async def window_of(self, model: str) -> int | None:
         """Tokens that the model reads at most, as its endpoint says, else litellm's map; None where nobody knows."""
         endpoint, name = self._resolved(self.model_for(model))

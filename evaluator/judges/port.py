@@ -242,6 +242,9 @@ class AsksJudges(Protocol):
     def model_for(self, model: str) -> str:
         """The model that would answer, aliases resolved; '' = none is configured."""
 
+    def identity_of(self, model: str) -> str:
+        """Who would answer: answers of two that differ in this are not exchanged."""
+
     async def window_of(self, model: str) -> int | None:
         """Tokens that the model reads at most; None where nobody knows."""
 

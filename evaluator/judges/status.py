@@ -32,11 +32,12 @@ class Asked:
 
 
 HINT_OF: Mapping[int, str] = {
-    401: "set ASSAY_JUDGE_API_KEY, or the provider's own key variable, to a key that is accepted",
+    401: "set ASSAY_JUDGE_API_KEY, the provider's own key variable, or what `key` of the named endpoint refers to, to "
+    "a key that is accepted",
     402: "the account cannot pay; check its billing, or choose another ASSAY_JUDGE_MODEL",
-    403: "the key in ASSAY_JUDGE_API_KEY may not use this model; use another key or ASSAY_JUDGE_MODEL",
-    404: "check the model's name (ASSAY_JUDGE_MODEL or the metric's `model`) and ASSAY_JUDGE_BASE_URL, which ends "
-    "before /chat/completions",
+    403: "the key (ASSAY_JUDGE_API_KEY, or `key` of the named endpoint) may not use this model; use another of either",
+    404: "check the model's name (ASSAY_JUDGE_MODEL, or `model` of the metric or the named endpoint) and the address "
+    "(ASSAY_JUDGE_BASE_URL, or its `base_url`), which ends before /chat/completions",
 }
 _TOO_LONG = re.compile(
     r"context_length_exceeded|context length|context window|too many tokens|prompt is too long", re.I

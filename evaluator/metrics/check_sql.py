@@ -41,9 +41,8 @@ async def check_on_server(definition: MetricDefinition, expressions: SpanExpress
     if definition.kind is not MetricKind.SQL or expressions is None:
         return
     try:
-        found = await expressions.type_of(
-            expression_of(definition)
-        )
+        found = await expressions.type_of(expression_of(definition))
     except Rejected as error:
-        raise InvalidDefinition(FIELD, f"ClickHouse refuses it: {error}") from error
+        said = str(error).partition(": while executing")[0]
+        raise InvalidDefinition(FIELD, f"ClickHouse refuses it: {said}") from error
     check_type(definition, found)

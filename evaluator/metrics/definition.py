@@ -84,8 +84,14 @@ class RollUp:
     label: str = ""
 
 
+class _Digested:
+    """Has room for a digest that is made once: it is asked for several times with each result."""
+
+    __slots__ = ("_digest",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricDefinition:
+class MetricDefinition(_Digested):
     """One version of a metric.
 
     Attributes:
@@ -166,9 +172,13 @@ class MetricDefinition:
     @property
     def digest(self) -> str:
         """Identity: 32 hex digits over everything that can change a verdict (not the name, version or description)."""
-        body = {key: value for key, value in self.to_body().items() if key not in _NOT_IDENTITY}
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+        known: str | None = getattr(self, "_digest", None)
+        if known is None:
+            body = {key: value for key, value in self.to_body().items() if key not in _NOT_IDENTITY}
+            canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            known = hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+            object.__setattr__(self, "_digest", known)
+        return known
 
     def to_body(self) -> dict[str, object]:
         """As stored in `control_docs`, `digest` aside (the catalogue adds it for SQL).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,7 @@ async def judge_metric(
         return Judged(outcome=Abstention(reason="media not captured"), digest=digest)
     case = Case(metric=metric, ref=material.ref, inputs=inputs, media=media, digest=digest)
     places = seats(definition, repeat=repeat)
-    exchange = Exchange()
+    began_ns = time.time_ns()
     if len(places) == 1:
         votes = [await vote(case, places[0], using, deadline)]
     else:
@@ -99,8 +100,8 @@ async def judge_metric(
         usage=_spent(votes),
         model=", ".join(dict.fromkeys(each.model for each in votes)),
         metadata=metadata,
-        exchange=replace(
-            exchange,
+        exchange=Exchange(
+            start_ns=began_ns,
             said=tuple(each.said for each in votes),
             answers=tuple(each.keep for each in votes if each.keep is not None),
         ),
@@ -145,5 +146,7 @@ def _metadata(inputs: Mapping[str, str], hidden: Mapping[str, int], votes: Seque
 
 def _spent(votes: Sequence[Vote]) -> Usage:
     """The sum; votes are asked side by side, so the time is that of the slowest."""
+    if len(votes) == 1:
+        return votes[0].usage
     total = sum((each.usage for each in votes), start=Usage())
     return replace(total, latency_ms=max(each.usage.latency_ms for each in votes))

@@ -97,18 +97,18 @@ class Case:
     media: tuple[Media, ...] = ()
     digest: bytes
 
-    def key(self, model: str, repeat: int) -> bytes:
+    def key(self, judge: str, repeat: int) -> bytes:
         """32 bytes: equal for equal questions, whatever target they are about."""
         seen = [(each.media_type, each.url, each.data) for each in self.media]
         media = hashlib.blake2b(repr(seen).encode(), digest_size=16).digest() if seen else b""
         return hashlib.blake2b(
-            self.metric.form + self.digest + media + f"{repeat} {model}".encode(), digest_size=32
+            self.metric.form + self.digest + media + f"{repeat} {judge}".encode(), digest_size=32
         ).digest()
 
 
 async def vote(case: Case, seat: Seat, using: AskedWith, deadline: float | None) -> Vote:
     """Ask, or take the answer that an equal question had; whatever goes wrong is in the outcome."""
-    key = case.key(using.judges.model_for(seat.model), seat.repeat)
+    key = case.key(using.judges.identity_of(seat.model), seat.repeat)
 
     async def answered() -> Vote:
         if using.kept is not None and (found := await using.kept.find(key)) is not None:
@@ -154,7 +154,9 @@ class _Question:
         self._using = using
         self._deadline = deadline
         self._model = using.judges.model_for(seat.model)
-        self._said = Said()
+        self._asked: Question | None = None
+        self._answer: Answer | None = None
+        self._calls: tuple[Call, ...] = ()
         self._spent = Usage()
         self._cut: Mapping[str, int] = {}
 
@@ -167,17 +169,26 @@ class _Question:
             self._count(error.calls, error.usage)
             return self._vote(_outcome(error))
         self._count(answer.calls, answer.usage)
-        kept = json.dumps({"text": answer.text, "model": answer.model, "cut": dict(self._cut)})
-        ref = self._case.ref
-        keep = JudgeAnswer(key=self._key, trace_id=ref.trace_id, session_id=ref.session_id, response=kept)
-        return replace(self._vote(score), keep=keep, probability=answer.verdict_probability)
+        return self._vote(score, keep=self._kept(answer), probability=answer.verdict_probability)
 
-    def _vote(self, outcome: Outcome) -> Vote:
-        answered_by = self._said.answer.model if self._said.answer else self._model
-        return Vote(outcome=outcome, model=answered_by, usage=self._spent, said=self._said, cut=self._cut)
+    def _vote(self, outcome: Outcome, *, keep: JudgeAnswer | None = None, probability: float | None = None) -> Vote:
+        return Vote(
+            outcome=outcome,
+            model=self._answer.model if self._answer else self._model,
+            usage=self._spent,
+            said=Said(question=self._asked, calls=self._calls, answer=self._answer),
+            cut=self._cut,
+            probability=probability,
+            keep=keep,
+        )
+
+    def _kept(self, answer: Answer) -> JudgeAnswer:
+        response = json.dumps({"text": answer.text, "model": answer.model, "cut": dict(self._cut)})
+        ref = self._case.ref
+        return JudgeAnswer(key=self._key, trace_id=ref.trace_id, session_id=ref.session_id, response=response)
 
     def _count(self, calls: tuple[Call, ...], usage: Usage) -> None:
-        self._said = replace(self._said, calls=(*self._said.calls, *calls))
+        self._calls += calls
         self._spent += usage
 
     async def _ask(self) -> tuple[Question, Answer]:
@@ -187,7 +198,7 @@ class _Question:
         while True:
             left -= 1
             question = self._question(tokens)
-            self._said = replace(self._said, question=question)
+            self._asked = question
             try:
                 return question, await judges.ask(question, deadline=self._deadline)
             except InputTooLong as error:
@@ -198,12 +209,12 @@ class _Question:
 
     async def _read(self, question: Question, answer: Answer) -> tuple[Score, Answer]:
         """The verdict; an answer that is none goes back to the judge, once."""
-        self._said = replace(self._said, answer=answer)
+        self._answer = answer
         try:
             return score_of(self._case.metric.definition, answer.text), answer
         except BadAnswer as error:
             answer = await self._using.judges.repair(question, answer, str(error), deadline=self._deadline)
-        self._said = replace(self._said, answer=answer)
+        self._answer = answer
         try:
             return score_of(self._case.metric.definition, answer.text), answer
         except BadAnswer as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -36,13 +38,14 @@ class Plugins:
 
     Args:
         seconds: One application may take.  A coroutine is cancelled; a plain function that takes longer is given up,
-            and its thread stays until it returns: at most eight run at the same time.
+            and its thread stays until it returns: of one function at most eight run at the same time, and whoever
+            comes then waits for one of them to end.
     """
 
     def __init__(self, *, seconds: float = MAX_SECONDS) -> None:
         self._seconds = seconds
         self._loaded: dict[str, Callable[..., Any]] = {}
-        self._free = asyncio.Semaphore(_THREADS)
+        self._free: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_THREADS))
 
     async def apply(self, definition: MetricDefinition, material: Material, spellings: Mapping[str, str]) -> Outcome:
         """`function(step_object=…, **arguments)`, and what it returns as a scorer's result.
@@ -73,8 +76,10 @@ class Plugins:
                 if inspect.iscoroutinefunction(function):
                     returned = await function(step_object=step, **definition.arguments)
                 else:
-                    async with self._free:
-                        returned = await _in_thread(lambda: function(step_object=step, **definition.arguments))
+                    call = partial(function, step_object=step, **definition.arguments)
+                    free = self._free[definition.function]
+                    await free.acquire()
+                    returned = await _in_thread(call, ended=free.release)
             return score_from(definition, _read(returned))
         except TimeoutError as error:
             if str(error):  # the plugin's own
@@ -86,12 +91,16 @@ class Plugins:
             return Failure(code="PLUGIN_ERROR", message=_told(error))
 
 
-async def _in_thread(call: Callable[[], object]) -> object:
-    """What a call returns.  The thread is a daemon: one that never ends does not keep the process."""
+async def _in_thread(call: Callable[[], object], *, ended: Callable[[], None]) -> object:
+    """What a call returns; `ended` is called when its thread does, which may be long after it was given up.
+
+    The thread is a daemon: one that never ends does not keep the process.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[object] = loop.create_future()
 
     def settle(value: object, error: BaseException | None) -> None:
+        ended()
         if done.done():  # given up
             return
         if error is None:

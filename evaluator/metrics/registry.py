@@ -291,6 +291,11 @@ class Metrics:
             )
             return None
         self._keep(record)
+        shipped = self._directory.builtin.get(document.name)
+        if shipped is not None and shipped.version >= document.version:  # a release raised it since
+            advice = "results of the two share a version: delete your metric and make it again, it goes on above both"
+            extra = {"metric": document.name, "version": document.version, "shipped": shipped.version}
+            log.warning("shadow_below_builtin", extra=extra | {"advice": advice})
         return record
 
     def _keep(self, record: MetricRecord) -> None:

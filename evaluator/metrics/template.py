@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluator.errors import InvalidDefinition
 from evaluator.judges.fence import fenced
@@ -39,16 +39,17 @@ class Template:
     Attributes:
         lacking: Arguments that it needs and that are blank: whoever uses the metric has to bring them.
         named: Arguments that it names.
+        names: Inputs that it reads, sorted, each once.
     """
 
     parts: tuple[str | Slot, ...]
     lacking: tuple[str, ...] = ()
     named: frozenset[str] = frozenset()
+    names: tuple[str, ...] = field(init=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Inputs it reads, sorted, each once."""
-        return tuple(sorted({part.name for part in self.parts if isinstance(part, Slot)}))
+    def __post_init__(self) -> None:
+        names = {part.name for part in self.parts if isinstance(part, Slot)}
+        object.__setattr__(self, "names", tuple(sorted(names)))
 
     def first_missing(self, inputs: Mapping[str, str]) -> str | None:
         """The first argument or input that it needs and that is not there."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from evaluator.errors import LevelMismatch, RuleNotFound
+from evaluator.errors import InvalidDefinition, LevelMismatch, RuleNotFound
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
+from evaluator.metrics.requirements import BY_OTHERS
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from storage.errors import NameTaken, NotFound, VersionMoved
@@ -55,6 +56,7 @@ class Rules:
             InvalidFilter: The filter does not compile.
             MetricNotFound: A metric is unknown.
             LevelMismatch: A metric does not work at the rule's level.
+            InvalidDefinition: Others send the results of a metric.
             NameTaken: There is a rule of this name.
         """
         checked = await self.checked(rule)
@@ -71,7 +73,7 @@ class Rules:
         """Edit a rule; whether and since when it is enabled stays.  Idempotent as `create`.
 
         Raises:
-            InvalidFilter, MetricNotFound, LevelMismatch: As `create`.
+            InvalidFilter, MetricNotFound, LevelMismatch, InvalidDefinition: As `create`.
             RuleNotFound: There is none of this name.
             VersionMoved: `base_version` is not the newest.
         """
@@ -120,7 +122,7 @@ class Rules:
         """The rule with the names under which its metrics are kept; `known` = metrics that are about to be there.
 
         Raises:
-            InvalidFilter, MetricNotFound, LevelMismatch: As `create`.
+            InvalidFilter, MetricNotFound, LevelMismatch, InvalidDefinition: As `create`.
         """
         from evaluator.online.filters import compile_filter  # brings sqlglot, which a start need not wait for
 
@@ -132,6 +134,8 @@ class Rules:
             if rule.level not in metric.levels:
                 works_at = ", ".join(metric.levels)
                 raise LevelMismatch(f"metric {metric.name!r} works at {works_at}, the rule at {rule.level}")
+            if metric.kind in BY_OTHERS:
+                raise InvalidDefinition("rule.metrics", f"{metric.name!r} is {metric.kind}: others send its results")
             slugs.append(f"{BUILTIN if name.startswith(BUILTIN) else ''}{metric.name}")
         return replace(rule, metrics=tuple(slugs))
 

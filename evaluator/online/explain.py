@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from evaluator.errors import LevelMismatch, TargetNotFound
+from evaluator.metrics.naming import BUILTIN
 from evaluator.online.explanation import Decision, Explanation
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from evaluator.online.work import is_due, wanted
 from evaluator.online.worker import LOOKBACK
+from evaluator.scoring.gate import FAILED_CODE
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Evaluation, TargetRef
 from storage.ports import Candidates, Completion, Queue, ResultFilter, Results, TargetRecord, Telemetry, TraceProgress
@@ -61,7 +63,7 @@ class Explainer:
                 explanations.append(await self._worked_out(definition, name, record, progress))
                 continue
             entry, alive = ledger[name]
-            decided = _from_ledger(entry, alive, newest.get(name), enabled=definition.enabled)
+            decided = _from_ledger(entry, alive, newest.get(name.removeprefix(BUILTIN)), enabled=definition.enabled)
             if (
                 entry.watermark_ms < record.watermark_ms
                 and definition.enabled
@@ -117,9 +119,9 @@ _OF_LEDGER = {
     "scored": Decision.SCORED,
     "failed": Decision.FAILED,
     "not_applicable": Decision.NOT_APPLICABLE,
-    "not_computed": Decision.NOT_APPLICABLE,
-    "cancelled": Decision.DISABLED,
-    "poisoned": Decision.FAILED,
+    "not_computed": Decision.DEPENDENCY_FAILED,
+    "cancelled": Decision.CANCELLED,
+    "poisoned": Decision.SET_ASIDE,
     "started": Decision.RUNNING,
     "waiting": Decision.WAITING,
 }
@@ -145,7 +147,11 @@ def _from_ledger(entry: LedgerEntry, alive: bool, newest: Evaluation | None, *, 
     elif entry.decision == "scored":
         reason = f"scored, attempt {entry.attempt}"
     decision = _OF_LEDGER[entry.decision]
-    if entry.decision == "started" and not alive and not enabled:
+    if entry.decision == "failed" and reason.startswith(f"{FAILED_CODE}: "):
+        decision = Decision.DEPENDENCY_FAILED
+    elif entry.decision == "cancelled" and not enabled:
+        decision = Decision.DISABLED
+    elif entry.decision == "started" and not alive and not enabled:
         decision, reason = Decision.DISABLED, "its worker died, and the rule is disabled"
     elif entry.decision == "waiting" and not enabled:
         decision, reason = Decision.DISABLED, f"the rule is disabled; it was {entry.reason}"

@@ -23,6 +23,9 @@ class Decision(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     DISABLED = "disabled"
     BEFORE_LOOKBACK = "before_lookback"
+    CANCELLED = "cancelled"
+    SET_ASIDE = "set_aside"
+    DEPENDENCY_FAILED = "dependency_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Explanation:
     """One decision.
 
     Attributes:
-        metric: Slug.
+        metric: As the rule names it.
         reason: A sentence for people: what it waits for, the hash and the rate, the clause that was not true.
         evaluation_id: The result, where there is one.
         decided: When it was decided; None for what is worked out when asked.

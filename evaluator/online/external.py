@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -45,6 +45,11 @@ MAX_WAITING_CHARACTERS = 64 << 20
 SAME_SECONDS = 1.0
 """Equal statements so near to each other are one that was sent twice: as span event and as log, for example."""
 MAX_HISTORY = 1000
+MAX_PAUSE_SECONDS = 30.0
+"""Between looks for one target."""
+MAX_ID_BYTES = 50_000
+"""Of session and completion ids in one query: ClickHouse refuses form values over 128 KiB, and they are escaped."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_VERSION = 0
 """Version of results whose name is no definition's: never that of a metric, and below all of them."""
 
@@ -132,13 +137,13 @@ class ExternalWorker:
         )
         behind = len(events) >= self._page
         now, refused = time.monotonic(), Counter[str]()
-        due = [each.statement for each in self._waiting if each.look_at <= now]
+        due = [each for each in self._waiting if each.look_at <= now]
         came = [said for event in events if not is_ours(event) for said in statements(event)]
         named = [said for said in came if said.slug]
         if len(named) < len(came):
             refused["no name of which a metric's can be made"] = len(came) - len(named)
-        stored, missing = await self._take([*due, *named], refused)
-        self._keep_waiting(missing, until_ms, refused)
+        stored, missing = await self._take([*(each.statement for each in due), *named], refused)
+        self._keep_waiting(due, missing, until_ms, refused)
         self._cursor_ms = max((event.ingested_ms for event in events), default=until_ms) if behind else until_ms
         await self._save(urgent=bool(events))
         if refused:
@@ -162,8 +167,7 @@ class ExternalWorker:
             return stored, missing
         directory = await self._metrics.directory()
         definitions = {name: _definition(directory, name) for name in {each.name for each in said}}
-        for start in range(0, len(said), self._page):
-            part = said[start : start + self._page]
+        for part in _parts(said, self._page):
             records = await self._targets.of(part, definitions)
             made = list[Evaluation]()
             for each, record in zip(part, records, strict=True):
@@ -206,24 +210,39 @@ class ExternalWorker:
                 times.append(each.evaluated)
         return fresh
 
-    def _keep_waiting(self, missing: Sequence[Statement], until_ms: int, refused: Counter[str]) -> None:
+    def _keep_waiting(
+        self, due: Sequence[_Waiting], missing: Sequence[Statement], until_ms: int, refused: Counter[str]
+    ) -> None:
         """Who waits looks again after pauses that double; who waited long enough, or is one too many, goes, counted."""
-        now = time.monotonic()
-        pauses = {id(each.statement): each.pause for each in self._waiting}
-        waiting = [each for each in self._waiting if each.look_at > now and id(each.statement) not in map(id, missing)]
-        waiting = [each for each in self._waiting if each.look_at > now]
+        now, pauses = time.monotonic(), {id(each.statement): each.pause for each in due}
+        looked = {id(each) for each in due}
+        waiting = [each for each in self._waiting if id(each) not in looked]
         for said in missing:
             if until_ms - said.ingested_ms >= self._wait_seconds * 1000:
                 refused["its target did not come"] += 1
                 continue
-            pause = min(2 * pauses.get(id(said), self._pause_seconds / 2), 30.0)
+            pause = min(2 * pauses.get(id(said), self._pause_seconds / 2), MAX_PAUSE_SECONDS)
             waiting.append(_Waiting(said, now + pause, pause))
-        waiting.sort(key=lambda each: each.statement.ingested_ms)
+        waiting.sort(key=lambda each: each.statement.ingested_ms, reverse=True)
         characters = sum(each.statement.characters for each in waiting)
         while len(waiting) > MAX_WAITING or characters > MAX_WAITING_CHARACTERS:
-            characters -= waiting.pop(0).statement.characters
+            characters -= waiting.pop().statement.characters
             refused["too many wait for their targets"] += 1
         self._waiting = waiting
+
+
+def _parts(said: Sequence[Statement], size: int) -> Iterator[Sequence[Statement]]:
+    """Pieces of which each goes into one query."""
+    part, characters = list[Statement](), 0
+    for each in said:
+        weight = len(each.session_id.encode("utf-8", "replace")) + len(each.response_id.encode("utf-8", "replace"))
+        if part and (len(part) == size or characters + weight > MAX_ID_BYTES):
+            yield part
+            part, characters = [], 0
+        part.append(each)
+        characters += weight
+    if part:
+        yield part
 
 
 def _definition(directory: Directory, name: str) -> MetricDefinition | None:
@@ -237,7 +256,7 @@ def _evaluation(said: Statement, record: TargetRecord, definition: MetricDefinit
     human = said.human or (definition is not None and definition.kind is MetricKind.HUMAN)
     kind = MetricKind.HUMAN if human else MetricKind.EXTERNAL
     output, outcome = outcome_of(said, definition)
-    moment = datetime.fromtimestamp(min(said.time_ns, said.ingested_ms * 1_000_000) // 1000 / 1e6, UTC)
+    moment = _EPOCH + timedelta(microseconds=min(said.time_ns, said.ingested_ms * 1_000_000) // 1000)
     identity = said.key or f"{said.digest}\x1f{said.time_ns}"
     parts = ("event", str(kind), slug, str(record.ref.level), record.ref.key, identity)
     metadata = {"statement": said.digest} | ({"name": said.name} if said.name != slug else {})

@@ -1,8 +1,9 @@
 """What others say on the wire, read into one form.  Every text is hostile: nothing here raises.
 
 Source: the event `gen_ai.evaluation.result` of OpenTelemetry's conventions, also as OpenLIT (in logs and spans) and
-pydantic-evals (online) send it; OpenInference's attributes `evaluations.N.evaluation.*` and `annotations.N.annotation.*`
-of a span, below `trace.` and `session.` too; the JSON attributes of a `case:` span of pydantic-evals.
+pydantic-evals (online) send it; OpenInference's attributes `evaluations.N.evaluation.*` and
+`annotations.N.annotation.*` of a span, below `trace.` and `session.` too; the JSON attributes of a `case:` span of
+pydantic-evals.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from storage.model import Level, TargetRef, is_id
 MAX_CHARACTERS = 16_384
 """What is kept of a text."""
 MAX_NAME_CHARACTERS = 200
+MAX_ID_CHARACTERS = 256
+"""A completion's id that is longer is none."""
 MAX_ANNOTATIONS = 100
 """Results that one span may carry as attributes."""
 _ANNOTATION = re.compile(
@@ -111,6 +114,7 @@ def statements(event: ResultEvent) -> list[Statement]:
 
 def _event(event: ResultEvent) -> Statement:
     said = event.attributes
+    response_id = said.get(names.RESPONSE_ID, "")
     return _statement(
         event,
         name=said.get(names.NAME, ""),
@@ -119,7 +123,7 @@ def _event(event: ResultEvent) -> Statement:
         explanation=said.get(names.EXPLANATION, ""),
         error=said.get(names.ERROR, ""),
         key=said.get(names.OPENLIT_KEY, ""),
-        response_id=said.get(names.RESPONSE_ID, ""),
+        response_id=response_id if len(response_id) <= MAX_ID_CHARACTERS else "",
         level=said.get(names.LEVEL, ""),
         human=said.get(names.EVALUATOR_KIND, "").lower() == "human",
     )

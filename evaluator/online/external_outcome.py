@@ -26,7 +26,7 @@ _TRUTH: Mapping[str, bool] = {
     "fail": False,
     "failed": False,
 }
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NO_CODE = re.compile(r"[^A-Z0-9]+")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -15,7 +15,7 @@ from storage.ports import TargetRecord, Telemetry
 RESPONSE_NS = 7 * 86_400 * 1_000_000_000
 """How far back a completion is looked for by its id alone."""
 HOUR_NS = 3600 * 1_000_000_000
-Refusal: TypeAlias = Literal["no target", "not at a level of its metric"]
+Refusal: TypeAlias = Literal["it says nowhere what it is about", "not at a level of its metric"]
 
 
 class Targets:
@@ -61,6 +61,13 @@ def _ref(
     span = said.span()
     if responders and said.level in (None, Level.SPAN):
         span = min(responders, key=lambda each: _distance(each, said)).ref
+    if (
+        span is None
+        and said.response_id
+        and said.level is None
+        and (definition is None or Level.SPAN in definition.levels)
+    ):
+        return None  # the completion is what it is about, not the trace around it
     trace = TargetRef(level=Level.TRACE, trace_id=span.trace_id) if span else said.trace()
     here = {Level.SPAN: span, Level.TRACE: trace, Level.SESSION: said.session()}
     levels = tuple(Level) if definition is None else definition.levels
@@ -72,7 +79,7 @@ def _ref(
         ref = here[level]
         if level in levels and ref is not None:
             return ref
-    return None if said.response_id and Level.SPAN in levels else "no target"
+    return None if said.response_id and Level.SPAN in levels else "it says nowhere what it is about"
 
 
 def _distance(responder: Responder, said: Statement) -> tuple[bool, bool, bool, int]:

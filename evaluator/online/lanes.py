@@ -108,6 +108,8 @@ class Lanes:
         rule = chunk.rule.name
         try:
             await self._score(chunk)
+        except Exception:  # it stays `started`: whoever works after this process takes it up; other rules go on now
+            log.exception("chunk_lost", extra={"rule": rule})
         finally:
             self._busy[rule] -= 1
             if not self._busy[rule]:

@@ -23,7 +23,7 @@ from storage.ports import Decision, Queue, Watched
 LOOKBACK = timedelta(hours=1)
 """How far a worker that starts looks for results that came."""
 _Key: TypeAlias = tuple[str, str]
-"""Rule and slug of the composite."""
+"""Rule, and the composite as it names it."""
 
 
 class Waking:
@@ -95,9 +95,7 @@ class Waking:
                 if metric.kind is not MetricKind.COMPOSITE or rule.level is Level.SESSION:
                     continue
                 names = frozenset(each.name for each in required)
-                watched[rule.name, metric.name] = Watched(
-                    rule=rule.name, metric=metric.name, level=rule.level, required=names
-                )
+                watched[rule.name, name] = Watched(rule=rule.name, metric=name, level=rule.level, required=names)
                 if any(each.kind in BY_OTHERS for each in required):
                     waits.add(rule.name)
         return watched, waits

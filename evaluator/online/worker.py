@@ -113,6 +113,8 @@ class OnlineWorker:
                 log.warning("poll_postponed", extra={"reason": str(error)})
             except StorageError as error:
                 log.error("poll_failed", extra={"reason": str(error)})
+            except Exception:
+                log.exception("poll_crashed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll_seconds):
                     await (self._lanes.room if self._behind else self._stop).wait()
@@ -205,13 +207,13 @@ class OnlineWorker:
         """Write `started` for what is due of a page, and hand it to the lanes; False = disabled meanwhile."""
         records = await self._queue.candidates(page, wanted(rule))
         decided = await self._queue.decided(rule.name, records)
-        metrics = [await self._metrics.get(name) for name in rule.metrics]
+        metrics = [(name, await self._metrics.get(name)) for name in rule.metrics]
         chunks: dict[tuple[str, ...], list[TargetRecord]] = {}
         for record in records:
             due = tuple(
-                metric.name
-                for metric in metrics
-                if is_due(metric, record) and (metric.name, record.ref.key, record.watermark_ms) not in decided
+                name
+                for name, metric in metrics
+                if is_due(metric, record) and (name, record.ref.key, record.watermark_ms) not in decided
             )
             if due:
                 chunks.setdefault(due, []).append(record)

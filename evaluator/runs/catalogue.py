@@ -9,6 +9,7 @@ from typing import Protocol
 
 from evaluator.errors import InvalidDefinition, LevelMismatch, RunNotFound, TargetNotFound
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.requirements import BY_OTHERS
 from evaluator.runs.definition import (
     KIND_OF,
     MAX_NAME,
@@ -183,6 +184,8 @@ class RunCatalogue:
             for level in levels:
                 if level not in metric.levels:
                     raise LevelMismatch(f"metric {metric.name!r} works on {', '.join(metric.levels)}, not on a {level}")
+            if metric.kind in BY_OTHERS:
+                raise InvalidDefinition("metrics", f"{metric.name!r} is {metric.kind}: others send its results")
         return metrics
 
     async def _located(self, targets: Sequence[TargetRef]) -> list[TargetRecord]:
@@ -232,13 +235,13 @@ class RunCatalogue:
 
     async def _enqueue(self, run: Run, request: RunRequest, located: Sequence[TargetRecord]) -> None:
         """Before the run itself: no worker must see it with a part of its ledger."""
+        names = [pinned(metric).name for metric in run.metrics]
         match request.selection:
             case Chosen():
-                names = [pinned(metric).name for metric in run.metrics]
                 for start in range(0, len(located), self.pages.size):
                     await self.runs.enqueue(run.run_id, located[start : start + self.pages.size], names)
             case FailuresOf(run_id=of_run):
-                await self.runs.enqueue_failures(run.run_id, of_run)
+                await self.runs.enqueue_failures(run.run_id, of_run, names)
             case Recompute(where=where):
                 versions = {ref.name: ref.version or 0 for ref in map(pinned, run.metrics)}
                 await self.runs.enqueue_scored(run.run_id, where.selected(arrived_ms=MAX_NS), versions)

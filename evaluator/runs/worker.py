@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ class Pace:
         lanes: Chunks under way, of all runs together: what a run may hold of judges and memory, whatever its size.
         judged_targets: Targets in a chunk where a model is asked; `computed_targets` where none is.
         active_runs: Runs that are worked on at once; the others wait in the order of their creation.
+        rest_seconds: Pause of a run that only waits for results of others: meanwhile it holds nobody's place.
     """
 
     poll_seconds: float = 5.0
@@ -46,6 +48,7 @@ class Pace:
     judged_targets: int = 8
     computed_targets: int = 100
     active_runs: int = 4
+    rest_seconds: float = 30.0
     drain_seconds: float = 5.0
 
 
@@ -72,6 +75,8 @@ class RunWorker:
         self._chunks = Chunks(scoring=scoring, queue=queue, owner=leases.owner)
         self._lanes = asyncio.Semaphore(self._pace.lanes)
         self._active: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, float] = {}
+        """Until when, by the monotonic clock."""
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -111,8 +116,10 @@ class RunWorker:
         shards = self._leases.owned("score")
         if not shards:
             return
-        for run_id in await self._runs.unfinished(shards):
-            if run_id in self._active:
+        unfinished = await self._runs.unfinished(shards)
+        self._resting = {run_id: until for run_id, until in self._resting.items() if run_id in unfinished}
+        for run_id in unfinished:
+            if run_id in self._active or self._resting.get(run_id, 0.0) > time.monotonic():
                 continue
             if len(self._active) >= self._pace.active_runs:
                 break
@@ -157,17 +164,17 @@ class RunWorker:
         tally = await self._runs.tally(run_id)
         total = int(str(standing.run.estimate.get("pairs", 0)))
         progress = Progress(start=tally, total=total, checkpoint=standing.checkpoint)
-        await self._runs.enter(run_id, RunState.RUNNING, total=total, tally=tally)
-        log.info("run_started", extra={"run": run_id, "resumed": resumed, "done": tally.done})
+        if run_id not in self._resting:
+            await self._runs.enter(run_id, RunState.RUNNING, total=total, tally=tally)
+            log.info("run_started", extra={"run": run_id, "resumed": resumed, "done": tally.done})
         metrics = [await self._metrics.get(metric.name, metric.version) for metric in plan.metrics]
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report(run_id, progress))
                 await self._score(plan, metrics, progress, resumed=resumed)
-                while not self._stopping.is_set() and await self._runs.queued_metrics(run_id):
-                    await asyncio.sleep(self._pace.poll_seconds)  # for results of others
-                    progress.checkpoint = ()
-                    await self._score(replace(plan, selected=None), metrics, progress, resumed=True)
+                if run_id in self._resting:  # what waits for results of others, once more
+                    await self._score(replace(plan, selected=None), metrics, progress, resumed=True, waiting=True)
+                waits = bool(await self._runs.queued_metrics(run_id))
                 reporting.cancel()
         except BaseExceptionGroup as errors:
             if errors.subgroup(_Cancelled) is not None:
@@ -175,19 +182,33 @@ class RunWorker:
             elif errors.subgroup(_Lost) is None:
                 raise _first(errors) from errors
         else:
-            if not self._stopping.is_set():
+            if waits:
+                self._resting[run_id] = time.monotonic() + self._pace.rest_seconds
+            elif not self._stopping.is_set():
                 await self._finish(run_id, progress)
 
     async def _score(
-        self, plan: RunPlan, metrics: list[MetricDefinition], progress: Progress, *, resumed: bool
+        self,
+        plan: RunPlan,
+        metrics: list[MetricDefinition],
+        progress: Progress,
+        *,
+        resumed: bool,
+        waiting: bool = False,
     ) -> None:
-        """Every page; returns when all chunks are settled, or when the process is stopping."""
+        """Every page; returns when all chunks are settled, or when the process is stopping.
+
+        Args:
+            waiting: All of the ledger, whatever the checkpoint, which is a place in the selection.
+        """
         size = self._pace.computed_targets
         if any(metric.kind in (MetricKind.JUDGE, MetricKind.COMPOSITE) for metric in metrics):
             size = self._pace.judged_targets
+        elif all(metric.kind is MetricKind.SQL for metric in metrics):
+            size = self._pace.page_targets  # one query for all of them
         async with asyncio.TaskGroup() as group:
-            async for page in self._pages.of(plan, progress.checkpoint):
-                begun = progress.begin(page.place)
+            async for page in self._pages.of(plan, () if waiting else progress.checkpoint):
+                begun = progress.begin(progress.checkpoint if waiting else page.place)
                 await self._settle_gone(plan, page, progress)
                 settled = await self._runs.settled(plan.run_id, page.records) if resumed and not page.queued else set()
                 for chunk in _chunks(plan, metrics, page, settled, size):

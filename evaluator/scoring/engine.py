@@ -19,7 +19,7 @@ from evaluator.metrics.conclude import Conclusion, input_digest
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judge_metric import Redact
 from evaluator.metrics.material import Material
-from evaluator.metrics.requirements import applies_to, closure
+from evaluator.metrics.requirements import BY_OTHERS, applies_to, closure
 from evaluator.metrics.scorer import needs_content
 from evaluator.scoring import plan
 from evaluator.scoring.call import Call
@@ -35,9 +35,9 @@ from evaluator.scoring.stored import Stored, read_stored
 from evaluator.scoring.subject import Subject, read, resolve, unread
 from evaluator.scoring.traces import Traces
 from evaluator.scoring.work import Final, Task, Work
-from storage.errors import StorageError
+from storage.errors import Rejected, StorageError
 from storage.expressions import SpanExpressions
-from storage.model import NO_ID, Abstention, Evaluation, Failure, MetricKind, TargetRef
+from storage.model import NO_ID, Abstention, Evaluation, Failure, MetricKind, Status, TargetRef
 from storage.ports import Results, TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
@@ -170,6 +170,8 @@ class Engine:
             return await read_stored(self._results, ids=ids, metrics=names, records=records)
         except StorageError as error:
             return error
+        except Exception:  # as in `_conclude`
+            return _not_stored("results_not_read")
 
     def _answer(self, pair: Pair, task: Task) -> Answer:
         if not task.done():
@@ -183,7 +185,7 @@ class Engine:
         return self._work.compute(pair, lambda: self._conclude(pair, call))
 
     async def _conclude(self, pair: Pair, call: Call) -> Final:
-        """One pair to its end.  Trouble of the store is returned, so that it cannot end what others asked for."""
+        """One pair to its end.  Trouble is returned: raised, it would end the task group, and what others asked for."""
         stored: Stored | StorageError = Stored()
         if call.stored is not None:
             await asyncio.wait([call.stored])  # unlike `await`, this leaves it alone when this pair is cancelled
@@ -191,8 +193,8 @@ class Engine:
         if isinstance(stored, StorageError):
             return stored
         try:
-            if (other_kind := _other_kind(pair)) is not None:
-                return other_kind
+            if (not_ours := _not_ours(pair)) is not None:
+                return not_ours
             earlier = stored.earlier(pair.evaluation_id, pair.metric, pair.subject.record)
             attempt = earlier.attempt + 1 if earlier else 1
             if pair.metric.kind is MetricKind.COMPOSITE and not pair.subject.refused:
@@ -203,54 +205,68 @@ class Engine:
             return await self._score(pair, attempt)
         except StorageError as error:
             return error
+        except Exception:
+            return _not_stored("pair_crashed")
 
     async def _score(self, pair: Pair, attempt: int, ready: Ready | None = None) -> Evaluation:
-        subject, metric, request = pair.subject, pair.metric, pair.request
-        if metric.kind is not MetricKind.SQL and needs_content(metric):
-            await subject.prepare()
-        reusable = ready is None and metric.kind is not MetricKind.SQL  # to look for it costs more than to compute it
-        if request.reuse and pair.stores and reusable and not subject.refused:
-            material = subject.material
-            digest = input_digest(metric, material.inputs, redact=self._redact, material=material)
-            stored = await self._results.reusable(subject.record.ref, metric.digest, digest)
-            if stored is not None:
-                return stored
         started = datetime.now(UTC)
-        if subject.refused:
-            conclusion = Conclusion(outcome=Abstention(reason=subject.refused))
-        elif ready is not None and ready.refused is not None:
-            conclusion = Conclusion(outcome=ready.refused)
-        else:
-            conclusion = await self._applied(pair, ready.material if ready else subject.material)
-        evaluation = evaluation_of(pair, conclusion, started, attempt=attempt)
-        if ready is not None:
-            evaluation = replace(evaluation, inputs_digest=ready.inputs_digest)
-        if not pair.stores or conclusion.exchange is None or self._exchanges is None:
-            evaluation = replace(evaluation, judge_trace_id="")  # a link to nothing
-            beside = None
-        else:
-            beside = self._work.start(self._exchanges.keep(conclusion.exchange, evaluation))
-        if pair.stores:
-            await self._recorder.record(evaluation)
-        if beside is not None:
-            await asyncio.wait([beside])
-        return evaluation
-
-    async def _applied(self, pair: Pair, material: Material) -> Conclusion:
-        metric, subject = pair.metric, pair.subject
         try:
-            if metric.kind is MetricKind.SQL:
-                return await self._expressions.conclude(metric, subject.record, inline=bool(subject.inline))
-            return await self._apply(metric, material, repeat=pair.request.trial)
+            if (stored := await self._reusable(pair, ready)) is not None:
+                return stored
+            conclusion = await self._conclusion(pair, ready)
         except StorageError:
             raise
         except Exception:  # a bug in one metric is that metric's failure, not everybody's
-            incident = secrets.token_hex(6)
-            key = material.ref.key
-            log.exception("metric_crashed", extra={"incident": incident, "metric": metric.name, "target": key})
-            return Conclusion(
+            incident, key = secrets.token_hex(6), pair.subject.record.ref.key
+            log.exception("metric_crashed", extra={"incident": incident, "metric": pair.metric.name, "target": key})
+            conclusion = Conclusion(
                 outcome=Failure(code="INTERNAL", message=f"a bug in Assay; incident {incident} in the log")
             )
+        keep = self._exchanges.keep if self._exchanges is not None and pair.stores else None
+        evaluation = evaluation_of(
+            pair,
+            conclusion,
+            started,
+            attempt=attempt,
+            inputs_digest=ready.inputs_digest if ready else b"",
+            linked=keep is not None and conclusion.exchange is not None,
+        )
+        beside = keep(conclusion.exchange, evaluation) if keep and conclusion.exchange else ()
+        if pair.stores:
+            await self._recorder.record(evaluation)
+        if beside:
+            await asyncio.wait(beside)
+        return evaluation
+
+    async def _reusable(self, pair: Pair, ready: Ready | None) -> Evaluation | None:
+        """A stored success of the same metric on the same content, where the caller takes one."""
+        subject, metric = pair.subject, pair.metric
+        if metric.kind is not MetricKind.SQL and needs_content(metric):
+            await subject.prepare()
+        if ready is not None or metric.kind is MetricKind.SQL:  # to look for it costs more than to compute it
+            return None
+        if not pair.request.reuse or not pair.stores or subject.refused:
+            return None
+        material = subject.material
+        digest = input_digest(metric, material.inputs, redact=self._redact, material=material)
+        return await self._results.reusable(subject.record.ref, metric.digest, digest)
+
+    async def _conclusion(self, pair: Pair, ready: Ready | None) -> Conclusion:
+        metric, subject = pair.metric, pair.subject
+        if subject.refused:
+            return Conclusion(outcome=Abstention(reason=subject.refused))
+        if ready is not None and ready.refused is not None:
+            return Conclusion(outcome=ready.refused)
+        if metric.kind is MetricKind.SQL:
+            return await self._expressions.conclude(metric, subject.record, inline=bool(subject.inline))
+        return await self._apply(metric, ready.material if ready else subject.material, repeat=pair.request.trial)
+
+
+def _not_stored(event: str) -> Rejected:
+    """What a caller is told of a bug that leaves nothing to store."""
+    incident = secrets.token_hex(6)
+    log.exception(event, extra={"incident": incident})
+    return Rejected(f"a bug in Assay; incident {incident} in the log")
 
 
 def _check_level(ref: TargetRef, metric: MetricDefinition) -> None:
@@ -263,13 +279,17 @@ def _ref(target: Target) -> TargetRef:
     return target.ref if isinstance(target, InlineTarget) else target
 
 
-def _other_kind(pair: Pair) -> Evaluation | None:
-    """For a span of a kind that the metric is not about: no result, so no id either; an answer to this caller, and
-    nothing in the store."""
+def _not_ours(pair: Pair) -> Evaluation | None:
+    """For a span of a kind that the metric is not about, and for a metric that somebody else answers: no result, so no
+    id either; an answer to this caller, and nothing in the store."""
     metric, subject = pair.metric, pair.subject
-    if subject.refused or applies_to(metric, subject.record.ref.level, subject.material.kind):
+    if metric.kind in BY_OTHERS:
+        reason, status = f"results of {metric.name} are sent by others, as it is {metric.kind}", Status.NOT_COMPUTED
+    elif subject.refused or applies_to(metric, subject.record.ref.level, subject.material.kind):
         return None
-    kinds = ", ".join(metric.span_kinds)
-    reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.material.kind}"
-    evaluation = evaluation_of(pair, Conclusion(outcome=Abstention(reason=reason)), datetime.now(UTC))
-    return replace(evaluation, evaluation_id=NO_ID)
+    else:
+        kinds = ", ".join(metric.span_kinds)
+        reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.material.kind}"
+        status = Status.NOT_APPLICABLE
+    abstention = Abstention(reason=reason, status=status)
+    return replace(evaluation_of(pair, Conclusion(outcome=abstention), datetime.now(UTC)), evaluation_id=NO_ID)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 
 from evaluator.metrics.exchange import Exchange
 from evaluator.scoring.recorder import Recorder
@@ -37,17 +38,34 @@ class Exchanges:
             if self._answers is not None:
                 group.create_task(self._answers.run())
 
-    async def keep(self, exchange: Exchange, evaluation: Evaluation) -> None:
-        """Return when it is stored, or cannot be, which is counted and logged."""
+    def keep(self, exchange: Exchange, evaluation: Evaluation) -> Sequence[asyncio.Future[None]]:
+        """Begin to store it.  All of these are done when it is stored, or cannot be, which is counted and logged."""
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._traces.record(exchange.trace(evaluation)))
-                if self._answers is not None:
-                    for answer in exchange.answers:
-                        group.create_task(self._answers.record(answer))
-        except* StorageError as errors:
-            self.count["lost"] += 1
-            reason = str(errors.exceptions[0])
-            log.warning("exchange_not_kept", extra={"trace_id": exchange.trace_id, "reason": reason})
-        else:
-            self.count["kept"] += 1
+            trace = exchange.trace(evaluation)
+        except Exception as error:  # a bug's, too: the score does not depend on it
+            self._lost(exchange, error)
+            return ()
+        parts = [self._traces.put(trace)]
+        if self._answers is not None:
+            parts += [self._answers.put(answer) for answer in exchange.answers]
+        left = len(parts)
+
+        def ended(_: asyncio.Future[None]) -> None:
+            nonlocal left
+            left -= 1
+            if left:
+                return
+            errors = [error for part in parts if (error := part.exception()) is not None]
+            if errors:
+                self._lost(exchange, errors[0])
+            else:
+                self.count["kept"] += 1
+
+        for part in parts:
+            part.add_done_callback(ended)
+        return parts
+
+    def _lost(self, exchange: Exchange, error: BaseException) -> None:
+        self.count["lost"] += 1
+        extra = {"trace_id": exchange.trace_id, "reason": str(error)}
+        log.warning("exchange_not_kept", extra=extra, exc_info=None if isinstance(error, StorageError) else error)

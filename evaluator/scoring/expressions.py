@@ -80,6 +80,10 @@ class Expressions:
             for _, answer in asked:
                 if not answer.done():
                     answer.set_exception(error)
+        except Exception as error:  # a bug: theirs who asked; raised here, it would end the engine
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
         except BaseException:
             for _, answer in asked:
                 answer.cancel()

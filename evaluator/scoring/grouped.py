@@ -10,10 +10,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
-from evaluator.errors import EvaluatorError, MetricNotFound
-from evaluator.metrics.definition import MetricDefinition
-from evaluator.scoring.plan import KnowsMetrics
-from storage.errors import StorageError
 from storage.model import StoredLog, StoredSpan, TargetRef
 from storage.ports import TargetRecord, Telemetry
 
@@ -70,7 +66,7 @@ class Grouped(Generic[K, V]):
     async def _answer(self, waiting: Mapping[K, asyncio.Future[Mapping[K, V]]]) -> None:
         try:
             found = await self._ask(waiting)
-        except (EvaluatorError, StorageError) as error:
+        except Exception as error:  # theirs who asked, a bug's too: raised here, it would end the whole evaluator
             for answer in waiting.values():
                 answer.set_exception(error)
                 answer.exception()  # whoever asked may have gone
@@ -157,40 +153,6 @@ class GroupedTelemetry:
             for log in await self._telemetry.logs(trace_ids, first_ns=first_ns, last_ns=last_ns):
                 logs_of[log.trace_id].append(log)
             found |= {window: logs_of[window[0]] for window in part}
-        return found
-
-
-class GroupedMetrics:
-    """`evaluator.scoring.plan.KnowsMetrics` over another one: one look-up for all who want a metric at this moment."""
-
-    def __init__(self, metrics: KnowsMetrics) -> None:
-        self._metrics = metrics
-        self._group = asyncio.TaskGroup()
-        self._known = Grouped(self._group, self._look_up)
-
-    async def __aenter__(self) -> GroupedMetrics:
-        await self._group.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._group.__aexit__(None, None, None)
-
-    async def get(self, name: str, version: int | None = None) -> MetricDefinition:
-        """See the protocol."""
-        found = (await self._known.get([(name, version)]))[name, version]
-        if isinstance(found, MetricNotFound):
-            raise MetricNotFound(str(found))
-        return found
-
-    async def _look_up(
-        self, wanted: Collection[tuple[str, int | None]]
-    ) -> Mapping[tuple[str, int | None], MetricDefinition | MetricNotFound]:
-        found: dict[tuple[str, int | None], MetricDefinition | MetricNotFound] = {}
-        for name, version in wanted:
-            try:
-                found[name, version] = await self._metrics.get(name, version)
-            except MetricNotFound as error:  # theirs who asked for it
-                found[name, version] = error
         return found
 
 

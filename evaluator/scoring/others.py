@@ -66,8 +66,9 @@ class Others:
                     metrics={name for names, _ in waiting.values() for name in names},
                     records=[record for _, records in waiting.values() for record in records],
                 )
-            except StorageError as error:  # they have time
-                log.warning("waiting_goes_on", extra={"reason": str(error)})
+            except Exception as error:  # they have time; and a bug here must not end the engine
+                bug = None if isinstance(error, StorageError) else error
+                log.warning("waiting_goes_on", extra={"reason": str(error)}, exc_info=bug)
                 self._somebody.set()
                 continue
             for looked in waiting:

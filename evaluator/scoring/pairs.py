@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.scoring.request import EvaluationRequest, Pending
 from evaluator.scoring.stored import SHOWN
 from evaluator.scoring.subject import Subject
-from storage.model import Evaluation, Status, TargetRef, result_id
+from storage.model import Abstention, Evaluation, Failure, Outcome, Score, Status, TargetRef, result_id, storable
 
 Shared: TypeAlias = tuple[TargetRef, str, int, int]
 """Target, slug, version and watermark: what is concluded of it, whoever asks."""
@@ -90,8 +90,21 @@ def pending_of(pair: Pair) -> Pending:
     )
 
 
-def evaluation_of(pair: Pair, conclusion: Conclusion, started: datetime, *, attempt: int = 1) -> Evaluation:
-    """The result."""
+def evaluation_of(
+    pair: Pair,
+    conclusion: Conclusion,
+    started: datetime,
+    *,
+    attempt: int = 1,
+    inputs_digest: bytes = b"",
+    linked: bool = False,
+) -> Evaluation:
+    """The result.
+
+    Args:
+        inputs_digest: Of the results that a composite read.
+        linked: The exchange with the judge is kept: there is something that a link leads to.
+    """
     record, metric, request = pair.subject.record, pair.metric, pair.request
     return Evaluation(
         evaluation_id=pair.evaluation_id,
@@ -106,17 +119,30 @@ def evaluation_of(pair: Pair, conclusion: Conclusion, started: datetime, *, atte
         kind=metric.kind,
         purpose=request.purpose,
         output_type=metric.output_type,
-        outcome=conclusion.outcome,
+        outcome=_readable(conclusion.outcome),
         rule=request.rule,
         rule_version=request.rule_version,
         run=request.run,
         trial=request.trial,
         watermark_ms=record.watermark_ms,
         input_digest=conclusion.input_digest,
-        judge_model=conclusion.judge_model,
-        judge_trace_id=conclusion.judge_trace_id,
+        judge_model=storable(conclusion.judge_model),
+        inputs_digest=inputs_digest,
+        judge_trace_id=conclusion.judge_trace_id if linked else "",
         usage=conclusion.usage,
-        metadata=conclusion.metadata,
+        metadata={name: storable(text) for name, text in conclusion.metadata.items()},
         started=started,
         evaluated=datetime.now(UTC),
     )
+
+
+def _readable(outcome: Outcome) -> Outcome:
+    """The same in characters that every reader has: stores and protobuf refuse half of a surrogate pair."""
+    match outcome:
+        case Score(explanation=explanation, text=text) if not (explanation.isascii() and text.isascii()):
+            return replace(outcome, explanation=storable(explanation), text=storable(text))
+        case Abstention(reason=reason) if not reason.isascii():
+            return replace(outcome, reason=storable(reason))
+        case Failure(message=message) if not message.isascii():
+            return replace(outcome, message=storable(message))
+    return outcome

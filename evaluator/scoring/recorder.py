@@ -35,9 +35,13 @@ class Recorder(Generic[T]):
         Raises:
             StorageError: It could not be.
         """
+        await self.put(item)
+
+    def put(self, item: T) -> asyncio.Future[None]:
+        """Done when the item is committed, or cannot be: then it holds the `StorageError`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((item, done))
-        await done
+        return done
 
     async def run(self) -> None:
         """Commit groups until cancelled."""

@@ -99,20 +99,31 @@ async def _located(
     traces: Traces, refs: Sequence[TargetRef], time_hint_ns: int | None
 ) -> tuple[Mapping[TargetRef, TargetRecord], Fetched | None]:
     """Where targets stand, of a span only where its trace does; with a hint, what was read at the same time."""
+    if not refs:
+        return {}, None
     spans = [ref for ref in refs if ref.level is Level.SPAN]
-    others = [ref for ref in refs if ref.level is not Level.SPAN]
-    trace_ids = {ref.trace_id for ref in refs if ref.trace_id}
-    (known, of_spans), early = await together(
-        together(_others(traces, others), traces.telemetry.traces({ref.trace_id for ref in spans})),
-        traces.near(trace_ids, time_hint_ns),
-    )
+    standing = _standing(traces, spans, [ref for ref in refs if ref.level is not Level.SPAN])
+    early: Fetched | None = None
+    if time_hint_ns is None:
+        known, of_spans = await standing
+    else:
+        trace_ids = {ref.trace_id for ref in refs if ref.trace_id}
+        (known, of_spans), early = await together(standing, traces.near(trace_ids, time_hint_ns))
     located = {**known, **{ref: of_spans[ref.trace_id] for ref in spans if ref.trace_id in of_spans}}
     lost = [ref for ref in spans if ref not in located]  # the rollup lags behind after a crash
     return {**located, **(await traces.telemetry.locate(lost, time_hint_ns=time_hint_ns) if lost else {})}, early
 
 
-async def _others(traces: Traces, refs: Sequence[TargetRef]) -> Mapping[TargetRef, TargetRecord]:
-    return await traces.telemetry.locate(refs) if refs else {}
+async def _standing(
+    traces: Traces, spans: Sequence[TargetRef], others: Sequence[TargetRef]
+) -> tuple[Mapping[TargetRef, TargetRecord], Mapping[str, TargetRecord]]:
+    """Others by their refs, and the traces of spans by their ids."""
+    trace_ids = {ref.trace_id for ref in spans}
+    if not others:
+        return {}, await traces.telemetry.traces(trace_ids)
+    if not spans:
+        return await traces.telemetry.locate(others), {}
+    return await together(traces.telemetry.locate(others), traces.telemetry.traces(trace_ids))
 
 
 def _exactly(ref: TargetRef, record: TargetRecord, found: Mapping[str, ReadTrace]) -> TargetRecord:

@@ -135,7 +135,10 @@ class Traces:
         with_logs = [each.trace_id for each in page if each.logs or not each.spans]
         there = early.whole(page) if early is not None else {}
         missing = [each.trace_id for each in page if each.trace_id not in there]
-        spans, logs = await together(self._spans(missing, **window), self._logs(with_logs, **window))
+        if missing and with_logs:
+            spans, logs = await together(self._spans(missing, **window), self._logs(with_logs, **window))
+        else:
+            spans, logs = await self._spans(missing, **window), await self._logs(with_logs, **window)
         return _grouped([*spans, *(span for own in there.values() for span in own)], logs)
 
     async def _spans(self, trace_ids: Sequence[str], *, first_ns: int, last_ns: int) -> list[StoredSpan]:

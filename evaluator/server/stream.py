@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from evaluator.scoring.request import EvaluationRequest, InlineTarget, Scoring
 from evaluator.server import convert, convert_targets
 from evaluator.server.errors import InvalidRequest, ServerStopping, to_status
@@ -34,26 +36,33 @@ class EvaluateStream:
 
         Raises:
             ServerStopping: No further request is read; what was read is answered.
+            InvalidRequest: What came is no request: as above.
         """
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(requests, group))
             watching = group.create_task(self._end(reading))
             await asyncio.wait([reading])
             watching.cancel()
+        if not reading.cancelled() and (refused := reading.result()) is not None:
+            raise refused
         if self.stopping.is_set():
             raise ServerStopping("the server is stopping: send again what was not answered")
 
-    async def _end(self, reading: asyncio.Task[None]) -> None:
+    async def _end(self, reading: asyncio.Task[InvalidRequest | None]) -> None:
         await self.stopping.wait()
         reading.cancel()
 
-    async def _read(self, requests: AsyncIterator[pb.EvaluateStreamRequest], group: asyncio.TaskGroup) -> None:
+    async def _read(
+        self, requests: AsyncIterator[pb.EvaluateStreamRequest], group: asyncio.TaskGroup
+    ) -> InvalidRequest | None:
         while True:
             await self._slots.acquire()  # before the next request is read: this is what holds a fast sender back
             try:
                 request = await anext(requests)
             except StopAsyncIteration:
-                return
+                return None
+            except DecodeError as error:  # the stream has no next message then
+                return InvalidRequest("request", f"is no EvaluateStreamRequest: {error}")
             group.create_task(self._handle(request))
 
     async def _handle(self, request: pb.EvaluateStreamRequest) -> None:

@@ -22,7 +22,10 @@ _VARIABLES: Final = (
 )
 RUNS: Final = frozenset({"agent", "chain"})
 """Kinds of spans that hold a run: what is below them is theirs."""
-_TAGS: Final = ("context", "documents", "sources", "passages")
+_TAGS: Final = tuple(
+    (re.compile(f"<{tag}>", re.IGNORECASE | re.ASCII), re.compile(f"</{tag}>", re.IGNORECASE | re.ASCII))
+    for tag in ("context", "documents", "sources", "passages")
+)
 _HEADING: Final = re.compile(
     r"[ \t#*]*(?:retrieved |relevant )?context(?: information)?(?: is below)?[ \t*]*[:.][ \t*]*(.*)", re.IGNORECASE
 )
@@ -78,16 +81,15 @@ def context_in_prompt(record: SpanRecord) -> str:
 
 def _marked(prompt: str) -> str:
     """What stands between `<context>` and `</context>`, or tags like these."""
-    lower = prompt.lower()
     found: list[str] = []
-    for tag in _TAGS:
-        start = lower.find(f"<{tag}>")
-        while start >= 0:
-            end = lower.find(f"</{tag}>", start)
-            if end < 0:
+    for opening, closing in _TAGS:
+        start = opening.search(prompt)
+        while start is not None:
+            end = closing.search(prompt, start.end())
+            if end is None:
                 break
-            found.append(prompt[start + len(tag) + 2 : end].strip())
-            start = lower.find(f"<{tag}>", end)
+            found.append(prompt[start.end() : end.start()].strip())
+            start = opening.search(prompt, end.end())
     return "\n\n".join(filter(None, found))
 
 

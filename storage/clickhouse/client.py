@@ -34,6 +34,7 @@ _PREAMBLE = re.compile(
     r"^Received ClickHouse exception.*?server response: |Code: \d+\. |DB::Exception: "
     r"| \(version [^)]*\)| \(for url [^)]*\)"
 )
+_COMMENT = re.compile(r"^[ \t]*--[^\n]*\n?|[ \t]+--[^\n]*$", re.MULTILINE)
 _SECRETS = re.compile(r"(?<=password=)[^&\s]+|(?<=://)[^/\s]+(?=@)")
 
 SESSION_SETTINGS = {"session_timezone": "UTC", "http_response_buffer_size": ANSWER_IN_MEMORY_BYTES}
@@ -41,8 +42,13 @@ SESSION_SETTINGS = {"session_timezone": "UTC", "http_response_buffer_size": ANSW
 
 @cache
 def statement(name: str) -> str:
-    """The text of `queries/NAME.sql`."""
-    return resources.files("storage.clickhouse.queries").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    """The text of `queries/NAME.sql` without its comments.
+
+    The driver reads a statement that has a semicolon anywhere, also in a comment, character by character with each
+    query: 3 ms of the event loop for the longest.
+    """
+    text = resources.files("storage.clickhouse.queries").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return _COMMENT.sub("", text).strip()
 
 
 class Database:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from storage.clickhouse.client import Database, statement
+from storage.clickhouse.client import Database, code_of, statement
+from storage.errors import Rejected, Unavailable
 from storage.expressions import SpanExpression, Value
 from storage.model import Level, TargetRef
 from storage.ports import TargetRecord
 
 _EXPRESSION = "/*expression*/"
+_OWN_LIMITS = frozenset({159, 241, 396})
+"""Time, memory, rows of the answer; `(total)` in the message is the whole server's memory."""
 _WRAPPERS = ("Nullable(", "LowCardinality(")
+
+
+def too_much(error: Unavailable) -> bool:
+    """Whether a query met the limits of its own user: asking again would not help, and hold up others for as long."""
+    return code_of(error) in _OWN_LIMITS and "(total)" not in str(error)
 
 
 class ClickHouseExpressions:
@@ -21,9 +30,11 @@ class ClickHouseExpressions:
 
     async def type_of(self, expression: SpanExpression) -> str:
         """See the port."""
-        rows = await self._database.query(
-            f"DESCRIBE TABLE (SELECT ({expression.sql}) AS value FROM spans)", expression.parameters
-        )
+        tried = f"SELECT ({expression.sql}) AS value FROM (SELECT * FROM spans LIMIT 1)"
+        await self._database.query(
+            tried, expression.parameters
+        )  # a type alone does not tell whether it can be computed
+        rows = await self._database.query(f"DESCRIBE TABLE ({tried})", expression.parameters)
         name = str(rows[0]["type"])
         while name.startswith(_WRAPPERS):
             name = name.partition("(")[2].removesuffix(")")
@@ -35,9 +46,17 @@ class ClickHouseExpressions:
             return {}
         return await (self._of_targets if expression.aggregate else self._of_spans)(expression, records)
 
+    async def _rows(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        try:
+            return await self._database.query(sql, parameters)
+        except Unavailable as error:
+            if too_much(error):
+                raise Rejected(f"it takes too much: {error}") from error
+            raise
+
     async def _of_spans(self, expression: SpanExpression, records: Sequence[TargetRecord]) -> Mapping[TargetRef, Value]:
         wanted = {record.ref for record in records}
-        rows = await self._database.query(
+        rows = await self._rows(
             statement("span_values").replace(_EXPRESSION, expression.sql),
             {
                 **expression.parameters,
@@ -56,7 +75,7 @@ class ClickHouseExpressions:
         self, expression: SpanExpression, records: Sequence[TargetRecord]
     ) -> Mapping[TargetRef, Value]:
         members = [(trace_id, number) for number, record in enumerate(records) for trace_id in record.trace_ids]
-        rows = await self._database.query(
+        rows = await self._rows(
             statement("target_values").replace(_EXPRESSION, expression.sql),
             {
                 **expression.parameters,

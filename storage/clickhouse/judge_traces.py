@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from storage.clickhouse.client import Database
-from storage.model import JudgeAnswer, JudgeTrace, StoredSpan
+from storage.model import JudgeAnswer, JudgeTrace, StoredSpan, storable
 
 MAX_KEYS = 1000
 """Keys in one parameter: ClickHouse refuses form values over 128 KiB."""
@@ -56,7 +56,7 @@ class ClickHouseJudgeAnswers:
     async def keep(self, answers: Sequence[JudgeAnswer]) -> None:
         """Store answers; see the port."""
         if answers:
-            rows = [(each.key, each.trace_id, each.session_id, _clean(each.response)) for each in answers]
+            rows = [(each.key, each.trace_id, each.session_id, storable(each.response)) for each in answers]
             await self._database.insert_rows("judge_cache", _ANSWER_COLUMNS, rows)
 
 
@@ -74,17 +74,12 @@ def _rows(trace: JudgeTrace) -> Iterator[tuple[object, ...]]:
             span.service_name,
             span.scope_name,
             dict(span.resource_attributes),
-            {_clean(key): _clean(text) for key, text in (*span.attributes.items(), *session.items())},
+            {storable(key): storable(text) for key, text in (*span.attributes.items(), *session.items())},
             span.duration_ns,
             span.status_code,
-            _clean(span.status_message),
+            storable(span.status_message),
             [trace.about[0]],
             [trace.about[1]],
             [""],
             [{}],
         )
-
-
-def _clean(text: str) -> str:
-    """What UTF-8 can hold: telemetry and judges may spell half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode()

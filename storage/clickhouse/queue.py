@@ -8,7 +8,7 @@ from typing import Any
 
 from storage.clickhouse.client import Database, statement
 from storage.clickhouse.telemetry import MAX_NS, log_window, settled_anchors
-from storage.model import Anchor, Level, TargetRef, is_id
+from storage.model import Anchor, Level, TargetRef, is_id, storable
 from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress, Watched
 
 _FILTER = "/*filter*/"
@@ -167,8 +167,8 @@ class ClickHouseQueue:
             rows = [
                 (
                     decision.rule, decision.rule_version, decision.metric, str(decision.target.level),
-                    decision.target.key, decision.watermark_ms, decision.decision, decision.reason, decision.attempt,
-                    decision.next_attempt_ms, decision.worker,
+                    decision.target.key, decision.watermark_ms, decision.decision, storable(decision.reason),
+                    decision.attempt, decision.next_attempt_ms, decision.worker,
                 )
                 for decision in decisions
             ]  # fmt: skip

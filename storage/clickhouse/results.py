@@ -27,6 +27,7 @@ from storage.model import (
     Status,
     TargetRef,
     Usage,
+    storable,
 )
 from storage.ports import OpenEvaluation, ResultCursor, ResultFilter, ValueCursor
 
@@ -223,17 +224,12 @@ def _micros(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1)  # exact: no float in between
 
 
-def _clean(text: str) -> str:
-    """What UTF-8 can hold: a judge's JSON may spell half a surrogate pair (`\\ud800`)."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
     score = evaluation.outcome if isinstance(evaluation.outcome, Score) else None
     failure = evaluation.outcome if isinstance(evaluation.outcome, Failure) else None
     explanation = evaluation.outcome.reason if isinstance(evaluation.outcome, Abstention) else ""
     ref, anchor, usage = evaluation.target, evaluation.anchor, evaluation.usage
-    metadata = {_clean(name): _clean(value) for name, value in evaluation.metadata.items()}
+    metadata = {storable(name): storable(value) for name, value in evaluation.metadata.items()}
     if usage.attempts:
         metadata["attempts"] = str(usage.attempts)
     if failure and failure.retryable:
@@ -261,13 +257,13 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
         str(evaluation.purpose),
         str(evaluation.status),
         failure.code if failure else "",
-        _clean(failure.message) if failure else "",
+        storable(failure.message) if failure else "",
         str(evaluation.output_type),
         score.value if score else None,
-        _clean(score.label) if score else "",
-        [_clean(label) for label in score.labels] if score else [],
-        _clean(score.text) if score else "",
-        _clean(score.explanation if score else explanation),
+        storable(score.label) if score else "",
+        [storable(label) for label in score.labels] if score else [],
+        storable(score.text) if score else "",
+        storable(score.explanation if score else explanation),
         evaluation.rule,
         evaluation.rule_version,
         evaluation.run,
@@ -275,7 +271,7 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
         evaluation.watermark_ms,
         evaluation.input_digest.ljust(16, b"\0"),
         evaluation.inputs_digest.ljust(16, b"\0"),
-        _clean(evaluation.judge_model),
+        storable(evaluation.judge_model),
         evaluation.judge_trace_id,
         min(usage.input_tokens, MAX_UINT32),  # an endpoint may report any number
         min(usage.output_tokens, MAX_UINT32),

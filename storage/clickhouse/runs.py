@@ -10,7 +10,7 @@ from typing import Any
 from storage.clickhouse.client import Database, statement
 from storage.clickhouse.queue import MAX_TARGETS, target_of
 from storage.errors import NotFound
-from storage.model import Level, TargetRef
+from storage.model import Level, TargetRef, storable
 from storage.ports import TargetRecord
 from storage.runs import (
     QueuedTarget,
@@ -94,7 +94,7 @@ class ClickHouseRuns:
         return bool(rows[0]["final"])
 
     async def enter(self, run_id: str, state: RunState, *, total: int, tally: RunTally, detail: str = "") -> None:
-        row = (run_id, "state", str(state), tally.done, total, _usage(tally), detail)
+        row = (run_id, "state", str(state), tally.done, total, _usage(tally), storable(detail))
         await self._database.insert_rows("run_events", _EVENT, [row])
 
     async def progress(self, run_id: str, *, total: int, tally: RunTally, checkpoint: Sequence[str | int]) -> None:
@@ -156,8 +156,9 @@ class ClickHouseRuns:
         if rows:
             await self._database.insert_rows("decisions", _DECISION, rows)
 
-    async def enqueue_failures(self, run_id: str, of_run: str) -> None:
-        await self._database.run("run_enqueue_failures", {"ledger": ledger_of(run_id), "of_run": of_run})
+    async def enqueue_failures(self, run_id: str, of_run: str, metrics: Collection[str]) -> None:
+        parameters = {"ledger": ledger_of(run_id), "of_run": of_run, "metrics": sorted(metrics)}
+        await self._database.run("run_enqueue_failures", parameters)
 
     async def enqueue_scored(self, run_id: str, selected: Selected, metrics: Mapping[str, int]) -> None:
         for metric, version in metrics.items():

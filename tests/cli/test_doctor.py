@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from running_installation import Installation, installation
 
+from assay.doctor import Check, judge_keys
+from assay.settings import Settings
+
 CHECKS = ["ClickHouse", "clock", "schema", "disk", "OTLP/gRPC to row", "OTLP/HTTP to row", "evaluator", "duplicates",
-          "retention", "erasures"]  # fmt: skip
+          "retention", "erasures", "sql metrics"]  # fmt: skip
 
 
 def test_an_installation_that_is_well_passes_every_check(running: Installation) -> None:
@@ -44,6 +48,22 @@ def test_dead_parts_are_named_with_what_to_do_and_the_rest_is_still_checked(tmp_
         for_people = place.run("doctor")
         assert for_people.code == 1
         assert for_people.err == "assay: something is wrong; see above\n"
+
+
+async def test_a_key_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its endpoint and where it should be, before the first judge is asked."""
+    monkeypatch.delenv("ASSAY_TEST_JUDGE_KEY", raising=False)
+    settings = Settings(
+        judges='{"local": {"model": "openai/x", "base_url": "http://a/v1", "key": "env:ASSAY_TEST_JUDGE_KEY"}}'
+    )
+    found = await judge_keys(settings)
+    assert isinstance(found, Check)
+    assert (found.state, found.found) == (
+        "warning",
+        "no key for gateway:/local: the environment variable ASSAY_TEST_JUDGE_KEY is not set",
+    )
+    monkeypatch.setenv("ASSAY_TEST_JUDGE_KEY", "k")
+    assert await judge_keys(settings) == "local: keys can be read"
 
 
 def _failed(rows: list[dict[str, str]]) -> list[str]:

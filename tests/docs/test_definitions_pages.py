@@ -13,6 +13,7 @@ from blocks import ROOT
 from evaluating_parts import Service, evaluating
 
 from assay import documents
+from evaluator.expressions.functions import AGGREGATES, SCALARS, TIMES
 from storage.clickhouse.client import Database
 
 
@@ -45,6 +46,26 @@ async def test_the_file_on_the_page_of_metrics_as_code_can_be_applied(service: S
     ]
     again = await service.client.apply(stated.metrics, stated.rules)
     assert {str(each.action) for each in again} == {"unchanged"}
+
+
+async def test_the_file_on_the_page_of_sql_metrics_can_be_applied(service: Service, tmp_path: Path) -> None:
+    """One about spans, one about traces and sessions."""
+    (text,) = examples("docs/sql-metrics.md", "yaml")
+    file = tmp_path / "sql.yaml"
+    file.write_text(text, encoding="utf-8")
+    stated = documents.read([file])
+    applied = await service.client.apply(stated.metrics, stated.rules)
+    assert [(each.name, str(each.action)) for each in applied] == [
+        ("slow_answer", "created"), ("tokens_used", "created"),
+    ]  # fmt: skip
+
+
+def test_the_page_of_sql_metrics_names_every_function() -> None:
+    """No more and no fewer than the compiler takes."""
+    section = (ROOT / "docs/sql-metrics.md").read_text(encoding="utf-8").partition("| | functions |")[2]
+    rows = section.partition("\n\n")[0].splitlines()[2:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    assert named == {*SCALARS, *TIMES, *AGGREGATES}
 
 
 async def test_every_example_of_the_client_runs(

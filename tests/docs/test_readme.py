@@ -43,7 +43,7 @@ def test_what_the_pages_for_analysts_and_for_grpc_show_can_be_run(reader: Reader
     imports = [block for block in pages if block.language == "python"]
     for block in imports:
         reader.read(block)
-    assert (len(selects), len(imports)) == (4, 1)
+    assert (len(selects), len(imports)) == (5, 1)
 
 
 def test_a_block_that_is_not_run_has_a_known_reason() -> None:

@@ -136,6 +136,17 @@ async def test_a_key_that_is_not_there_is_told_before_anything_is_sent(
     assert not judge.requests
 
 
+async def test_a_name_with_another_model_behind_it_is_another_judge() -> None:
+    """So an answer that was kept under `gateway:/local` is not given for the model that came after."""
+    seen = set()
+    for model, address in (("openai/old", "http://a/v1"), ("openai/new", "http://a/v1"), ("openai/new", "http://b/v1")):
+        endpoint = Endpoint(name="local", model=model, base_url=address)
+        async with Judges(model="gateway:/local", endpoints=[endpoint]) as judges:
+            assert judges.identity_of("") == judges.identity_of("gateway:/local")
+            seen.add(judges.identity_of(""))
+    assert len(seen) == 3
+
+
 async def test_aliases_and_gateways_resolve_to_models(question: Question) -> None:
     """`@small` has a setting of its own, and falls back; an endpoint that is not there is told with those that are."""
     local = Endpoint(name="local", model="openai/llama", context_tokens=4096)

@@ -76,7 +76,7 @@ def test_sound_definitions_pass(definition: MetricDefinition) -> None:
         (replace(CODE, prompt="{{output}}"), "metric.prompt"),
         (replace(CODE, required_metrics=("tone",)), "metric.required_metrics"),
         (replace(CODE, kind=MetricKind.COMPOSITE), "metric.required_metrics"),
-        (replace(CODE, kind=MetricKind.SQL), "metric.kind"),
+        (replace(CODE, kind=MetricKind.SQL), "metric.function"),
         (replace(CODE, kind=MetricKind.EXTERNAL), "metric.function"),
         (replace(CODE, kind=MetricKind.HUMAN), "metric.function"),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +164,17 @@ async def test_without_plugins_such_a_metric_fails() -> None:
     """In a process that has none."""
     found = await code_metric(metric("words"), material_of(span(1)))
     assert found == Failure(code="SCORER_UNAVAILABLE", message="plugins do not run here")
+
+
+async def test_a_plugin_that_hangs_holds_eight_threads_and_no_other_plugin() -> None:
+    """Given up is not ended: a thread that is stuck keeps its place."""
+    before, plugins = threading.active_count(), Plugins(seconds=0.2)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(code_metric(metric("hangs"), material_of(span(1)), plugins=plugins)) for _ in range(20)
+        ]
+    assert {task.result() for task in tasks} == {Failure(code="PLUGIN_TIMEOUT", message="ran for more than 0.2 s")}
+    assert threading.active_count() - before == 8
+    sys.modules["our_metrics"].NEVER.set()
+    found = await code_metric(metric("words"), material_of(span(1)), plugins=Plugins())
+    assert isinstance(found, Score)

@@ -16,7 +16,7 @@ from evaluator.errors import LevelMismatch, RuleNotFound, TargetNotFound
 from evaluator.online.explanation import Decision, Explanation
 from storage.clickhouse.client import Database
 from storage.model import Level, TargetRef
-from storage.ports import Completion
+from storage.ports import Completion, LedgerDecision
 from storage.ports import Decision as LedgerEntry
 
 HOUR_MS = 3_600_000
@@ -184,6 +184,34 @@ async def test_work_under_way_is_running_while_its_worker_lives(parts: Online) -
     await parts.rules.disable("all")
     assert await explained(parts, "all", span.ref) == replace(
         running, decision=Decision.DISABLED, reason="its worker died, and the rule is disabled"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ledger", "reason", "decision"),
+    [
+        ("cancelled", "the target is not stored any more", Decision.CANCELLED),
+        ("poisoned", "5 workers died at it", Decision.SET_ASIDE),
+        (
+            "failed",
+            "REQUIRED_METRIC_FAILED: without success: a failed on …",
+            Decision.DEPENDENCY_FAILED,
+        ),
+        ("not_computed", "no result came within 2 s for told@trace on …", Decision.DEPENDENCY_FAILED),
+        ("failed", "JUDGE_TIMEOUT: no answer within 60 s", Decision.FAILED),
+    ],
+)
+async def test_what_ended_without_a_score_says_how(
+    parts: Online, ledger: LedgerDecision, reason: str, decision: Decision
+) -> None:
+    """Stopped, set aside, held back by what it requires, or failed by itself."""
+    await parts.rules.create(a_rule())
+    span = a_chat()
+    await store(parts.database, span)
+    record = await located(parts.database, span.ref)
+    await parts.queue.record([started(span, record.watermark_ms, decision=ledger, reason=reason)])
+    assert await explained(parts, "all", span.ref) == Explanation(
+        metric="response_length", decision=decision, reason=reason, attempts=1
     )
 
 

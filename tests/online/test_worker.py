@@ -15,6 +15,7 @@ from scoring_parts import CRASH
 from storing import SentSpan, a_chat, located, store, until
 
 from evaluator.judges.scripted import by_rule
+from evaluator.judges.scripted_faults import status
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.leases import LeaseKeeper
 from storage.clickhouse.client import Database
@@ -319,6 +320,43 @@ async def test_kinds_that_a_metric_is_not_about_are_not_started(parts: Online) -
         await parts.until_looked("all")
     assert [each.target for each in await parts.results()] == [chat.ref]
     assert await parts.queue.decisions_of("all", tool.ref) == []
+
+
+async def test_a_rule_that_names_what_ships_is_not_taken_in_by_its_shadow(parts: Online) -> None:
+    """`builtin/NAME` in a rule stays the built-in metric, in the result, the ledger and the explanation."""
+    shipped = await parts.scoring.metrics.get("response_length")
+    judged = MetricDefinition(
+        name="response_length",
+        kind=MetricKind.JUDGE,
+        levels=(Level.SPAN,),
+        output_type=OutputType.COUNT,
+        prompt="Count {{output}}",
+    )
+    await parts.rules.create(a_rule(metrics=("builtin/response_length",)))
+    await parts.scoring.metrics.create(judged)
+    span = a_chat()
+    await store(parts.database, span)
+    async with at_work(parts):
+        (result,) = await parts.until_results(1)
+        await parts.until_looked("all")
+    assert (result.metric_digest, result.outcome) == (shipped.digest, Score(value=6.0))
+    (explained,) = await parts.explainer.explain("all", span.ref)
+    assert (explained.metric, explained.evaluation_id) == ("builtin/response_length", result.evaluation_id)
+
+
+async def test_half_a_character_in_a_refusal_does_not_stop_the_rules(parts: Online) -> None:
+    r"""`\ud800` is JSON and no UTF-8: the ledger has a question mark, as the result, and the next span is scored."""
+    await parts.rules.create(a_rule(metrics=("correctness",)))
+    parts.scoring.judge.then(status(400, "half \ud800"))
+    first, second = a_chat(), a_chat()
+    await store(parts.database, first)
+    async with at_work(parts):
+        await parts.until_results(1)
+        await parts.until_quiet()
+        await store(parts.database, second)
+        await parts.until_results(2)
+    ((entry, _),) = await parts.queue.decisions_of("all", first.ref)
+    assert entry.reason.startswith("JUDGE_REFUSED: HTTP 400: half ?")
 
 
 async def test_a_stop_finishes_what_was_started(parts: Online) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from storage.clickhouse.client import Database
+from storage.clickhouse.engine_config import load_or_create_credentials, write_private
 from storage.clickhouse.migrate import migrate
 from storage.clickhouse.server import EmbeddedServer, running
 
@@ -46,7 +47,7 @@ def _ask(server: EmbeddedServer, user: str, sql: str) -> str | int:
         return int(re.findall(r"Code: (\d+)", error.read().decode())[0])
 
 
-@pytest.mark.parametrize("user", ["analyst", "default"])
+@pytest.mark.parametrize("user", ["analyst", "expressions", "default"])
 @pytest.mark.parametrize(
     "sql",
     [
@@ -73,7 +74,8 @@ def _ask(server: EmbeddedServer, user: str, sql: str) -> str | int:
 def test_nobody_but_the_service_may_write_reach_out_or_look_at_users(
     server: EmbeddedServer, user: str, sql: str
 ) -> None:
-    """Neither the analyst, whose password is handed around, nor the engine's own user, who has none."""
+    """Neither the analyst, whose password is handed around, nor who computes SQL metrics, nor the engine's own user,
+    who has no password."""
     assert _ask(server, user, sql) == DENIED
 
 
@@ -92,6 +94,15 @@ def test_the_analyst_has_limits_and_reads_only_the_database(server: EmbeddedServ
     assert _ask(server, "analyst", "SELECT count() FROM assay.spans") == "0\n"
 
 
+def test_the_user_of_sql_metrics_reads_the_view_of_spans_only(server: EmbeddedServer) -> None:
+    """The view runs with the rights of who made it; this user has none on the tables behind it."""
+    assert _ask(server, "expressions", "SHOW GRANTS") == "GRANT SELECT ON assay.spans TO expressions\n"
+    assert _ask(server, "expressions", "SELECT count() FROM assay.spans") == "0\n"
+    assert _ask(server, "expressions", "SELECT count() FROM assay.otel_traces") == DENIED
+    assert _ask(server, "expressions", "SELECT name FROM system.tables WHERE database = 'assay'") == "spans\n"
+    assert _ask(server, "expressions", "SELECT 1 SETTINGS max_execution_time = 0") == READ_ONLY
+
+
 def test_the_engines_own_user_may_start_the_listener_and_sleep(server: EmbeddedServer) -> None:
     """It has no password and cannot be switched off, so this must stay all that it may."""
     assert _ask(server, "default", "SHOW GRANTS") == (
@@ -100,7 +111,7 @@ def test_the_engines_own_user_may_start_the_listener_and_sleep(server: EmbeddedS
     assert _ask(server, "default", "SELECT count() FROM assay.spans") == DENIED
 
 
-@pytest.mark.parametrize("user", ["assay", "analyst"])
+@pytest.mark.parametrize("user", ["assay", "analyst", "expressions"])
 def test_a_wrong_password_is_refused(server: EmbeddedServer, user: str) -> None:
     """Being on the machine is not enough."""
     request = urllib.request.Request(
@@ -111,7 +122,7 @@ def test_a_wrong_password_is_refused(server: EmbeddedServer, user: str) -> None:
     assert refused.value.code == 403
 
 
-@pytest.mark.parametrize("user", ["assay", "analyst", "default"])
+@pytest.mark.parametrize("user", ["assay", "analyst", "expressions", "default"])
 def test_server_and_sessions_run_in_utc(server: EmbeddedServer, user: str) -> None:
     """Whatever the machine's own time zone is."""
     assert _ask(server, user, "SELECT serverTimezone(), timezone()") == "UTC\tUTC\n"
@@ -142,3 +153,11 @@ def _links(folder: Path) -> list[str]:
         except FileNotFoundError:  # closed meanwhile
             continue
     return found
+
+
+def test_an_older_installation_gets_the_user_it_lacks_and_keeps_its_passwords(tmp_path: Path) -> None:
+    """Clients hold them."""
+    write_private(tmp_path / "credentials.json", '{"service": "a", "analyst": "b"}')
+    made = load_or_create_credentials(tmp_path)
+    assert (made.service, made.analyst, len(made.expressions)) == ("a", "b", 32)
+    assert load_or_create_credentials(tmp_path) == made

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from composite_parts import TRACE, leaf, mean_of
 from run_parts import PACE, RunParts, working
-from storing import a_chat, store, until
+from storing import SentSpan, a_chat, a_result, store, until
 
 from evaluator.errors import (
     InvalidDefinition,
@@ -23,9 +24,10 @@ from evaluator.errors import (
 )
 from evaluator.judges.scripted import Asked, Behaviour, ScriptedJudge, by_rule
 from evaluator.judges.scripted_faults import status
+from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, RunRequest, Where
 from evaluator.scoring.request import MetricRef
-from storage.model import Failure, Level, Purpose, Status, TargetRef
+from storage.model import Failure, Level, MetricKind, OutputType, Purpose, Score, Status, TargetRef
 from storage.runs import RunKind, RunState
 
 LENGTH = (MetricRef(name="response_length"),)
@@ -155,6 +157,20 @@ async def test_some_failures_make_a_run_partial_and_a_run_over_them_is_a_further
     assert {each.evaluation_id for each in again} == {each.evaluation_id for each in failed}
 
 
+async def test_a_run_over_the_failures_of_composites_ends(parts: RunParts) -> None:
+    """What failed beneath a composite is its business, and no entry of the run's ledger."""
+    quality = mean_of("quality", "correctness@span", levels=(Level.SPAN,), roll_up=RollUp(statistic=Statistic.MEAN))
+    await parts.scoring.metrics.create(quality)
+    span = a_chat()
+    await store(parts.database, span)
+    parts.scoring.judge.then(status(400, "no"))
+    async with working(parts):
+        first = await parts.done(RunRequest(selection=SPANS, metrics=(MetricRef(name="quality"),)))
+        again = await parts.done(RunRequest(selection=FailuresOf(run_id=first.run.run_id)))
+    assert (first.state, first.tally.decisions) == (RunState.FAILED, {"failed": 1})
+    assert (again.state, again.tally.decisions) == (RunState.SUCCEEDED, {"scored": 1})
+
+
 async def test_a_run_of_which_everything_failed_has_failed(parts: RunParts) -> None:
     """And says how much."""
     await store(parts.database, a_chat(), a_chat())
@@ -281,6 +297,36 @@ async def test_a_target_that_is_gone_does_not_hold_up_its_run(parts: RunParts) -
     assert standing.tally.decisions == {"scored": 1, "cancelled": 1}
 
 
+async def test_a_run_that_waits_for_others_holds_up_no_other_run_and_survives_a_restart(parts: RunParts) -> None:
+    """It gives its place away between two looks; its place in the selection stays what it was."""
+    await parts.scoring.metrics.create(leaf("told", kind=MetricKind.EXTERNAL, levels=TRACE))
+    approved = mean_of("approved", "told@trace", levels=TRACE, roll_up=RollUp(statistic=Statistic.MEAN))
+    await parts.scoring.metrics.create(approved)
+    first, second = a_chat(), a_chat()
+    await store(parts.database, first, second)
+    alone = replace(PACE, active_runs=1)
+
+    async def told(span: SentSpan) -> None:
+        sent = a_result(span, Score(value=0.5), target=span.trace, metric="told", kind=MetricKind.EXTERNAL)
+        await parts.scoring.results.append([sent])
+
+    async def one_is_told() -> bool:
+        return await parts.ledger(run_id) == {"scored": 1, "waiting": 1}
+
+    async with working(parts, pace=alone):
+        request = RunRequest(selection=Where(level=Level.TRACE), metrics=(MetricRef(name="approved"),))
+        run_id = (await parts.catalogue.create(request)).run.run_id
+        other = await parts.done(RunRequest(selection=SPANS, metrics=LENGTH))
+        await told(first)
+        await until(one_is_told)
+    assert (other.state, other.tally.decisions) == (RunState.SUCCEEDED, {"scored": 2})
+    assert (await parts.runs.get(run_id)).state is RunState.RUNNING
+    await told(second)
+    async with working(parts, pace=alone):
+        standing = await parts.ended(run_id)
+    assert (standing.state, standing.tally.decisions) == (RunState.SUCCEEDED, {"scored": 2})
+
+
 async def test_runs_are_listed_newest_first_page_after_page(parts: RunParts) -> None:
     """By state, too."""
     await store(parts.database, a_chat())
@@ -339,6 +385,14 @@ async def test_what_cannot_be_run_is_refused_before_anything_is_written(
         await parts.catalogue.create(request_)
     assert await parts.runs.newest(states=(), before=None, limit=10) == []
     assert await parts.database.query("SELECT count() AS n FROM decisions") == [{"n": 0}]
+
+
+async def test_a_run_cannot_compute_what_others_send(parts: RunParts) -> None:
+    """A metric of kind human has nothing that a run could do."""
+    thumb = MetricDefinition(name="thumb", kind=MetricKind.HUMAN, levels=(Level.SPAN,), output_type=OutputType.BOOLEAN)
+    await parts.scoring.metrics.create(thumb)
+    with pytest.raises(InvalidDefinition, match="'thumb' is human: others send its results"):
+        await parts.catalogue.create(RunRequest(selection=SPANS, metrics=(MetricRef(name="thumb"),)))
 
 
 @pytest.mark.parametrize(("field", "value"), [("sample_rate", 0.0), ("sample_rate", float("nan")), ("limit", -1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from storage.model import (
     OutputType,
     Purpose,
     Score,
+    Status,
     TargetRef,
 )
 from storage.ports import ResultFilter
@@ -151,6 +153,25 @@ async def test_two_versions_of_a_metric_can_be_compared_in_one_call(parts: Scori
     assert [each.metric_version for each in answers] == [1, 2, 1]
     assert ["words" in each.prompt for each in parts.judge.requests].count(True) == 1
     assert len(parts.judge.requests) == 2
+
+
+@pytest.mark.parametrize("kind", [MetricKind.EXTERNAL, MetricKind.HUMAN])
+async def test_what_others_conclude_is_never_computed_and_stands_in_nobodys_way(
+    parts: Scoring, kind: MetricKind
+) -> None:
+    """Asking for it answers so and stores nothing: a stored failure would end what waits for the real result."""
+    span, name = a_chat(), f"by_{kind}"
+    await store(parts.database, span)
+    levels = (Level.SPAN,)
+    await parts.metrics.create(MetricDefinition(name=name, kind=kind, levels=levels, output_type=OutputType.NUMBER))
+    [answer] = await parts.engine.evaluate(asked(span.ref, metrics=(name,)))
+    assert isinstance(answer, Evaluation)
+    reason = f"results of {name} are sent by others, as it is {kind}"
+    assert (answer.evaluation_id, answer.outcome) == (
+        NO_ID,
+        Abstention(reason=reason, status=Status.NOT_COMPUTED),
+    )
+    assert await stored(parts, span.ref) == []
 
 
 async def test_a_span_of_another_kind_has_no_result(parts: Scoring) -> None:
@@ -378,14 +399,37 @@ async def test_a_metric_that_crashes_is_an_internal_failure_with_an_incident(
     assert "a bug in a metric" in str(record.exc_info[1])
 
 
+async def test_a_crash_beside_the_metric_ends_that_pair_and_not_the_engine(fresh_database: Database) -> None:
+    """What is done before a metric is applied meets hostile content, too: it fails for one target, others go on."""
+
+    def redact(text: str) -> tuple[str, Counter[str]]:
+        if text == CRASH:
+            raise RuntimeError("a bug in a rule")
+        return text, Counter()
+
+    crashing, fine = a_chat(answer=CRASH), a_chat()
+    await store(fresh_database, crashing, fine)
+    async with scoring(fresh_database, redact=redact) as parts:
+        request = asked(crashing.ref, fine.ref, metrics=("correctness",), reuse=True)
+        failure, score = outcomes(await parts.engine.evaluate(request))
+        assert isinstance(failure, Failure)
+        assert failure.code == "INTERNAL"
+        assert score == RIGHT
+        assert [each.outcome for each in await stored(parts, crashing.ref)] == [failure]
+        assert outcomes(await parts.engine.evaluate(asked(fine.ref, metrics=("response_length",)))) == [
+            Score(value=6.0)
+        ]
+
+
 async def test_a_judges_half_character_does_not_stop_the_engine(parts: Scoring) -> None:
     r"""`\ud800` in a rationale is JSON and no UTF-8; it is stored with a question mark, and others go on."""
     chat, other = a_chat(), a_chat(answer="Lyon.")
     await store(parts.database, chat, other)
     parts.judge.then(verdict("correct", "half \ud800"))
-    await parts.engine.evaluate(asked(chat.ref, metrics=("correctness",)))
+    half = Score(value=1.0, label="correct", explanation="half ?")
+    assert outcomes(await parts.engine.evaluate(asked(chat.ref, metrics=("correctness",)))) == [half]
     (kept,) = await stored(parts, chat.ref)
-    assert kept.outcome == Score(value=1.0, label="correct", explanation="half ?")
+    assert kept.outcome == half
     assert outcomes(await parts.engine.evaluate(asked(other.ref, metrics=("correctness",)))) == [WRONG]
 
 

@@ -228,6 +228,16 @@ async def test_a_rule_needs_known_metrics_of_its_level_and_a_filter_that_compile
         await rules.get(rule.name)
 
 
+async def test_a_rule_cannot_compute_what_others_send(rules: Rules, metrics: Metrics) -> None:
+    """A metric of kind external or human has nothing that a rule could do."""
+    sent = MetricDefinition(
+        name=a_name("sent"), kind=MetricKind.EXTERNAL, levels=(Level.SPAN,), output_type=OutputType.NUMBER
+    )
+    await metrics.create(sent)
+    with pytest.raises(InvalidDefinition, match=f"'{sent.name}' is external: others send its results"):
+        await rules.create(RuleDefinition(name=a_name("r"), level=Level.SPAN, metrics=("built_in", sent.name)))
+
+
 async def test_the_same_request_id_makes_one_rule_one_version_and_one_deletion(rules: Rules) -> None:
     """As for metrics."""
     rule = RuleDefinition(name=a_name("r"), level=Level.SPAN, metrics=("built_in",))

@@ -87,6 +87,21 @@ async def test_every_request_of_a_stream_is_answered_once_with_its_own_results(s
     assert [(result.value, result.result_id) for result in answers[inline.span_id].results] == [(6.0, "")]
 
 
+async def test_bytes_that_are_no_request_end_the_stream_as_the_callers_mistake(streaming: Streaming) -> None:
+    """What was asked before is answered, and the log has no bug to look for."""
+    span = a_chat(answer="Paris.")
+    await store(streaming.scoring.database, span)
+    async with insecure_channel(streaming.address) as channel:
+        call = channel.stream_stream("/evaluator.v1.Evaluator/EvaluateStream")(
+            iter([_asked(span, LENGTH).SerializeToString(), b"\xff" * 9])
+        )
+        answer = pb.EvaluateStreamResponse.FromString(await call.read())
+        with pytest.raises(grpc.aio.AioRpcError, match="request: is no EvaluateStreamRequest") as refused:
+            await call.read()
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [result.value for result in answer.results] == [6.0]
+
+
 async def test_a_request_that_is_refused_does_not_end_the_stream(streaming: Streaming) -> None:
     """Each error stands in its own answer, with the details of the error table."""
     good, unknown = a_chat(), a_chat()

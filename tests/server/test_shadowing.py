@@ -101,6 +101,21 @@ async def test_a_metric_that_takes_a_builtin_name_shadows_it_and_goes_on_from_it
     assert await shop.metrics.versions(f"builtin/{shop.tone}") == [MetricRecord(definition=shop.builtin, shadowed=True)]
 
 
+async def test_a_release_that_overtakes_a_shadow_is_told_and_can_be_cured(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer built-in of version 5 beside a shadow of version 2: the log says so once, and what to do works."""
+    await shop.metrics.create(shop.mine)
+    newer = Metrics(shop.store, builtin=[replace(shop.builtin, version=5)])
+    for _ in range(2):
+        assert (await newer.get(shop.tone)).version == 2
+        await newer.directory(fresh=True)
+    told = [record for record in caplog.records if record.message == "shadow_below_builtin"]
+    assert [(record.metric, record.version, record.shipped) for record in told] == [(shop.tone, 2, 5)]  # type: ignore[attr-defined]
+    await newer.delete(shop.tone)
+    assert (await newer.create(shop.mine)).definition.version == 6
+
+
 async def test_the_list_shows_a_shadow_and_what_it_hides_each_under_the_name_that_reaches_it(shop: Shop) -> None:
     """Both are there, in an order that pages can follow."""
     await shop.metrics.create(shop.mine)

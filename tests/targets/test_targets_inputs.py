@@ -43,7 +43,7 @@ def test_a_tool_that_ran_before_a_model_call_is_part_of_its_context() -> None:
 def test_without_a_retriever_the_context_is_the_one_in_the_prompt() -> None:
     """Under a heading, or between tags."""
     headed = "Context:\nRefunds within 30 days.\nShipping takes 5 days.\n\nQuestion: How long?"
-    tagged = "<context>Refunds within 30 days.</context> How long?"
+    tagged = "İİİ <Context>Refunds within 30 days.</CONTEXT> How long?"  # `İ`.lower() has two characters
     contexts = [
         named_inputs(normalise_span(span(1, attributes=chat([text("user", prompt)], []))))["context"]
         for prompt in (headed, tagged)

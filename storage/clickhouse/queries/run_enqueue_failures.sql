@@ -1,4 +1,4 @@
--- Everything whose newest attempt failed in a run, into the ledger of another.
+-- Everything whose newest attempt failed in a run, into the ledger of another; not what its composites required, which is theirs to repeat.
 INSERT INTO decisions (RuleId, MetricName, Level, TargetId, Watermark, Decision, Attempt)
 SELECT {ledger:String}, MetricName, Level, multiIf(Level = 'session', SessionId, Level = 'trace', TraceId, concat(TraceId, ':', SpanId)), Watermark, 'waiting', Attempt
 FROM (
@@ -7,4 +7,4 @@ FROM (
     WHERE EvaluationId IN (SELECT EvaluationId FROM evaluations WHERE RunId = {of_run:String})
     ORDER BY Attempt DESC LIMIT 1 BY EvaluationId
 )
-WHERE Status = 'failed'
+WHERE Status = 'failed' AND MetricName IN {metrics:Array(String)}

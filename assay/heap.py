@@ -29,7 +29,8 @@ def give_buffers_back() -> None:
 def collect_rarely() -> None:
     """Look for reference cycles seldom, and never among what is there already.
 
-    A request makes thousands of objects and no cycle; looking for some took a tenth of the receiver's CPU.
+    A request makes thousands of objects and hardly a cycle; looking for some took a tenth of the receiver's CPU, and as
+    much of the evaluator's.
     """
     gc.collect()
     gc.freeze()
