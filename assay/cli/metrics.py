@@ -214,7 +214,7 @@ def _target(span: str, trace: str, session: str) -> TargetRef:
 
 
 def _print_trial(trial: Trial, as_json: bool) -> None:
-    from assay.cli.scores import result_row
+    from assay.cli.scores import in_words, result_row
 
     rows = [result_row(result) for result in trial.results]
     if as_json:
@@ -227,11 +227,9 @@ def _print_trial(trial: Trial, as_json: bool) -> None:
         value = {"results": rows, "spread": spread, "usage": cost, "warnings": list(trial.warnings)}
         Printer(as_json=True).value(value, "")
         return
-    for number, row in enumerate(rows, 1):
-        row["number"] = number
-        row["why"] = row["explanation"] or (row["error_code"] and f"{row['error_code']}: {row['error_message']}")
+    numbered = [in_words(row) | {"number": number} for number, row in enumerate(rows, 1)]
     columns = {"number": "", "status": "status", "value": "value", "label": "label", "why": "why"}
-    Printer().table(rows, columns, empty="no results")
+    Printer().table(numbered, columns, empty="no results")
     print()
     print("\n".join(_summary(trial)))
 

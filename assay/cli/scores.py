@@ -66,12 +66,15 @@ def result_row(result: Result) -> dict[str, Any]:
         "status": str(result.status),
         "value": result.value,
         "label": result.label,
+        "labels": list(result.labels),
+        "text": result.text,
         "explanation": result.explanation,
         "error_code": result.error.code if result.error else "",
         "error_message": result.error.message if result.error else "",
         "rule": result.rule,
         "run_id": result.run_id,
         "judge_model": result.judge_model,
+        "judge_trace_id": result.judge_trace_id,
         "input_tokens": result.usage.input_tokens,
         "output_tokens": result.usage.output_tokens,
         "cost_usd": result.usage.cost_usd,
@@ -79,13 +82,19 @@ def result_row(result: Result) -> dict[str, Any]:
     }
 
 
+def in_words(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `result_row` for people: what was concluded in one column, why in another."""
+    why = row["explanation"] or (row["error_code"] and f"{row['error_code']}: {row['error_message']}")
+    return row | {"label": row["label"] or ", ".join(row["labels"]) or row["text"], "why": why}
+
+
 def print_results(results: list[Result], as_json: bool) -> None:
     """Results as a table or as JSON."""
     rows = [result_row(result) for result in results]
     if not as_json:
-        for row, result in zip(rows, results, strict=True):
-            row["target"] = (_SESSION if row["session_id"] else "") + result.target.key
-            row["why"] = row["explanation"] or (row["error_code"] and f"{row['error_code']}: {row['error_message']}")
+        for number, result in enumerate(results):
+            target = (_SESSION if rows[number]["session_id"] else "") + result.target.key
+            rows[number] = in_words(rows[number]) | {"target": target}
     columns = {
         "target": "target", "metric": "metric", "status": "status", "value": "value", "label": "label", "why": "why",
     }  # fmt: skip

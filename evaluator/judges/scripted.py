@@ -158,11 +158,19 @@ def ruling(content: Mapping[str, str]) -> tuple[str, float]:
 
 
 def verdict_of(schema: Mapping[str, Any] | None, share: float) -> object:
-    """A verdict of the type that the schema offers: a label from the last (0.0) to the first (1.0); else a number."""
+    """A verdict of the type that the schema offers: a label from the last (0.0) to the first (1.0), so many of the
+    labels that may be several, a text; else a number."""
     wanted = ((schema or {}).get("properties") or {}).get("verdict") or {}
     if labels := wanted.get("enum"):
         return labels[round((1.0 - share) * (len(labels) - 1))]
-    return {"boolean": share >= 0.5, "integer": round(share * 10)}.get(wanted.get("type", ""), round(share, 2))
+    offered = (wanted.get("items") or {}).get("enum") or ()
+    verdicts: dict[str, object] = {
+        "boolean": share >= 0.5,
+        "integer": round(share * 10),
+        "array": list(offered[: round(share * len(offered))]),
+        "string": f"scripted text, {share:.2f}",
+    }
+    return verdicts.get(wanted.get("type", ""), round(share, 2))
 
 
 def completion(asked: Asked, message: object, *, finish_reason: str = "stop", sure: float = 0.9) -> web.Response:

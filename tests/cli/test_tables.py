@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from assay.cli.console import Printer
+from assay.cli.scores import print_results
+from assay.client import Level, Result, Status, TargetRef
 from evaluator.metrics.catalogue import builtin_metrics
 
 
@@ -24,3 +26,16 @@ def test_a_column_that_would_say_nothing_is_left_out(capsys: pytest.CaptureFixtu
         [{"name": "n" * 190, "about": "x"}], {"name": "metric", "about": "about"}, empty="none", cut="about"
     )
     assert capsys.readouterr().out.split() == ["metric", "n" * 190]
+
+
+def test_a_text_and_several_labels_are_shown_as_what_was_concluded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not every score is a number or one label."""
+    target = TargetRef(level=Level.SESSION, session_id="s")
+    one = Result(result_id="", target=target, metric="summary", metric_version=1, status=Status.SUCCESS, text="brief")
+    several = Result(
+        result_id="", target=target, metric="topics", metric_version=1, status=Status.SUCCESS, labels=("law", "tax")
+    )
+    print_results([one, several], as_json=False)
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert said[1:] == [["session:s", "summary", "success", "–", "brief"],
+                        ["session:s", "topics", "success", "–", "law,", "tax"]]  # fmt: skip

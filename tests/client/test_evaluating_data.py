@@ -101,18 +101,20 @@ async def test_a_filter_selects_stored_targets_and_a_run_scores_them(service: Se
     [
         ([], ["correctness"], "data is a list of rows"),
         ([1], ["correctness"], "data is a list of rows"),
+        (5, ["correctness"], "data is a list of rows"),
         ([{"input": "x"}], ["correctness"], "a row has no \\['input'\\]"),
         ([{"context": "x"}], ["correctness"], "a row needs inputs or outputs"),
         ([{"inputs": "x"}], [], "name at least one scorer"),
         ([{"inputs": "x"}], ["conversation_completeness"], "no level fits"),
+        ([{"inputs": "x"}], [str.upper], "a scorer is a metric's name or definition, or a function under `@metric`"),
     ],
 )
 async def test_what_cannot_be_evaluated_is_refused_before_anything_is_paid(
-    service: Service, data: list[Any], scorers: list[str], message: str
+    service: Service, data: Any, scorers: list[Any], message: str
 ) -> None:
     """With what to do instead."""
     before = len(service.parts.scoring.judge.requests)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         await service.client.evaluate(data=data, scorers=scorers)
     assert len(service.parts.scoring.judge.requests) == before
 

@@ -32,6 +32,8 @@ def test_other_content_always_gets_the_same_verdict() -> None:
         ({"type": "boolean"}, True, False),
         ({"type": "integer"}, 10, 0),
         ({"type": "number"}, 1.0, 0.0),
+        ({"type": "array", "items": {"enum": ["a", "b"]}}, ["a", "b"], []),
+        ({"type": "string"}, "scripted text, 1.00", "scripted text, 0.00"),
     ],
 )
 def test_the_verdict_is_of_the_type_that_was_offered(schema: object, best: object, worst: object) -> None:
