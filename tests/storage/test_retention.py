@@ -170,9 +170,7 @@ async def test_age_is_counted_from_arrival_whatever_a_senders_clock_says(kept: D
 async def test_what_is_in_force_is_not_applied_again(kept: Database) -> None:
     """Every start asks; a second ALTER would look into every part again."""
     asked = parse_retention("30,evaluations=400")
-    assert (
-        len(await apply_retention(kept, asked)) == 6
-    )  # the journal and judges have thirty days already
+    assert len(await apply_retention(kept, asked)) == 6  # the journal and judges have thirty days already
     before = await mutations(kept)
     assert await apply_retention(kept, asked) == []
     assert await mutations(kept) == before
