@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.report import Row, arguments, show
-from evaluator.metrics.code_metric import code_metric
+from evaluator.metrics.code.code_metric import code_metric
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.sandbox.sandbox import Sandbox

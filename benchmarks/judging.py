@@ -20,9 +20,9 @@ from pathlib import Path
 
 from benchmarks.report import Row, arguments, show
 from evaluator.judges.port import Answer, Call, Mode, Question
-from evaluator.metrics.answers import KeptAnswers
 from evaluator.metrics.conclude import Instruments, conclude
 from evaluator.metrics.definition import Jury, MetricDefinition
+from evaluator.metrics.judging.answers import KeptAnswers
 from evaluator.metrics.material import Material
 from evaluator.targets.record import SpanRecord
 from storage.model import (

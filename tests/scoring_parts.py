@@ -11,11 +11,11 @@ from storing import SentSpan
 from evaluator.judges.choose import Judges
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import ScriptedJudge
-from evaluator.metrics.answers import KeptAnswers
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.judge_metric import Redact
+from evaluator.metrics.judging.answers import KeptAnswers
+from evaluator.metrics.judging.judge_metric import Redact
 from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
 from evaluator.sandbox.sandbox import Sandbox

@@ -20,13 +20,13 @@ from assay.roles.process import run_as_child
 from assay.settings import OFF, Settings
 from evaluator.judges.choose import Judges
 from evaluator.judges.port import JudgeError
-from evaluator.metrics.answers import KeptAnswers
 from evaluator.metrics.catalogue import aliases, builtin_metrics
+from evaluator.metrics.code.plugin import Plugins
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.judge_metric import Redact
+from evaluator.metrics.judging.answers import KeptAnswers
+from evaluator.metrics.judging.judge_metric import Redact
 from evaluator.metrics.material import Material
-from evaluator.metrics.plugin import Plugins
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.emitting import EmittingWorker

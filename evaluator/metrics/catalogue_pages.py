@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from evaluator.metrics import packs, template
+from evaluator.metrics import packs
 from evaluator.metrics.catalogue import builtin_metrics, groups, variants, written_aliases
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.shipped import FUNCTIONS
+from evaluator.metrics.judging import template
 from storage.model import Level, MetricKind, OutputType
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "metrics"

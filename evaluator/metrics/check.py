@@ -7,13 +7,13 @@ import math
 from dataclasses import replace
 
 from evaluator.errors import InvalidDefinition
-from evaluator.metrics.check_code import check_code, check_scorer
-from evaluator.metrics.check_composite import check_composite
-from evaluator.metrics.check_judge import check_judge
 from evaluator.metrics.check_output import check_output
-from evaluator.metrics.check_sql import check_sql
 from evaluator.metrics.checking import must_be_empty
+from evaluator.metrics.code.check_code import check_code, check_scorer
+from evaluator.metrics.composite.check_composite import check_composite
 from evaluator.metrics.definition import WAIT_SECONDS, MetricDefinition
+from evaluator.metrics.judging.check_judge import check_judge
+from evaluator.metrics.sql.check_sql import check_sql
 from storage.model import Level, MetricKind
 
 _WAYS_TO_CONCLUDE = (

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from evaluator.judges.port import AsksJudges
-from evaluator.metrics import template
-from evaluator.metrics.answers import Flights, KeptAnswers
-from evaluator.metrics.code_metric import FUNCTIONS, code_metric, digest_of_code
+from evaluator.metrics.code.code_metric import FUNCTIONS, code_metric, digest_of_code
+from evaluator.metrics.code.plugin import Plugins
+from evaluator.metrics.composite.roll_up import roll_up
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.exchange import Exchange
-from evaluator.metrics.judge_metric import Redact, digest_of, judge_metric, visible
-from evaluator.metrics.juror import Vote
+from evaluator.metrics.judging import template
+from evaluator.metrics.judging.answers import Flights, KeptAnswers
+from evaluator.metrics.judging.exchange import Exchange
+from evaluator.metrics.judging.judge_metric import Redact, digest_of, judge_metric, visible
+from evaluator.metrics.judging.juror import Vote
+from evaluator.metrics.judging.prepared import Preparations
 from evaluator.metrics.material import Material
-from evaluator.metrics.plugin import Plugins
-from evaluator.metrics.prepared import Preparations
-from evaluator.metrics.roll_up import roll_up
 from evaluator.sandbox.sandbox import Sandbox
 from storage.model import MetricKind, Outcome, Score, Usage
 

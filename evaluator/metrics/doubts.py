@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from evaluator.metrics.composite.reading import reads_of
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import BUILTIN, slug_of
-from evaluator.metrics.reading import reads_of
 
 
 def doubts(definition: MetricDefinition) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from evaluator.errors import InvalidDefinition, MetricInUse, MetricNotFound
 from evaluator.metrics.check import check, settled
-from evaluator.metrics.check_composite import check_requirements
-from evaluator.metrics.check_sql import check_on_server
+from evaluator.metrics.composite.check_composite import check_requirements
 from evaluator.metrics.definition import SLUG, MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.record import MetricRecord
+from evaluator.metrics.sql.check_sql import check_on_server
 from evaluator.metrics.uses import broken, uses
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.expressions import SpanExpressions

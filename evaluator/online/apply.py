@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from evaluator.errors import EvaluatorError, InvalidDefinition, InvalidDefinitions, RuleNotFound, Violation
 from evaluator.metrics.check import settled
-from evaluator.metrics.check_composite import check_requirements
+from evaluator.metrics.composite.check_composite import check_requirements
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from evaluator.errors import InvalidDefinition, LevelMismatch, RuleNotFound
+from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
-from evaluator.metrics.requirements import BY_OTHERS
 from evaluator.online.record import RuleRecord
 from evaluator.online.rules import RuleDefinition
 from storage.errors import NameTaken, NotFound, VersionMoved

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
-from evaluator.metrics.requirements import BY_OTHERS
 from evaluator.online.external_events import MAX_CHARACTERS, Statement, is_ours, statements
 from evaluator.online.external_outcome import outcome_of
 from evaluator.online.external_targets import Targets

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.verdict import MAX_COUNT, in_range, several
+from evaluator.metrics.judging.verdict import MAX_COUNT, in_range, several
 from evaluator.online.external_events import Statement
 from storage.model import Failure, Outcome, OutputType, Score
 

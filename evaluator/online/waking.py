@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from evaluator.errors import EvaluatorError
+from evaluator.metrics.composite.requirements import BY_OTHERS, closure
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.requirements import BY_OTHERS, closure
 from evaluator.online.rules import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Level, MetricKind, TargetRef

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evaluator.errors import InvalidDefinition, LevelMismatch, RunNotFound, TargetNotFound
+from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.requirements import BY_OTHERS
 from evaluator.runs.definition import (
     KIND_OF,
     MAX_NAME,

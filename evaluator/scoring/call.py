@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from evaluator.metrics.composite.requirements import BY_OTHERS, Closure
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.requirements import BY_OTHERS, Closure
 from evaluator.scoring.due import Due
 from evaluator.scoring.pairs import Pair, Shared, id_of
 from evaluator.scoring.request import EvaluationRequest

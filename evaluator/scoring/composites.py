@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from evaluator.metrics.composite.requirements import BY_OTHERS, spellings
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material, ResultKey
-from evaluator.metrics.requirements import BY_OTHERS, spellings
 from evaluator.scoring.call import Call
 from evaluator.scoring.due import Need
 from evaluator.scoring.gate import Needed, gate, inputs_digest

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evaluator.metrics.composite.requirements import Closure, MetricKey, applies_to, due_levels
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.requirements import Closure, MetricKey, applies_to, due_levels
 from evaluator.scoring.subject import Subject, spans_below
 from storage.model import Level, MetricKind, TargetRef
 

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from evaluator.errors import LevelMismatch, TooManyTargets
+from evaluator.metrics.code.scorer import needs_content
+from evaluator.metrics.composite.requirements import BY_OTHERS, applies_to, closure
 from evaluator.metrics.conclude import Conclusion, input_digest
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.judge_metric import Redact
+from evaluator.metrics.judging.judge_metric import Redact
 from evaluator.metrics.material import Material
-from evaluator.metrics.requirements import BY_OTHERS, applies_to, closure
-from evaluator.metrics.scorer import needs_content
 from evaluator.scoring import plan
 from evaluator.scoring.call import Call
 from evaluator.scoring.composites import Composites, Ready

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from evaluator.metrics.exchange import Exchange
+from evaluator.metrics.judging.exchange import Exchange
 from evaluator.scoring.recorder import Recorder
 from storage.errors import StorageError
 from storage.model import Evaluation, JudgeAnswer, JudgeTrace

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.conclude import Conclusion, passed
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.sql_metric import expression_of, outcome_of
+from evaluator.metrics.sql.sql_metric import expression_of, outcome_of
 from storage.errors import Rejected, StorageError
 from storage.expressions import SpanExpressions, Value
 from storage.model import Abstention, Failure, Outcome

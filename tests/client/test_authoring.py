@@ -18,7 +18,7 @@ from assay.authoring import Authored, NotPortable, code_definition, judge_defini
 from assay.metric_names import GalileoMetrics as Names
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.check import check
-from evaluator.metrics.step import EXPORTS
+from evaluator.metrics.code.step import EXPORTS
 from evaluator.sandbox.source import compile_scorer
 from storage.model import Level, MetricKind, OutputType
 

@@ -9,7 +9,7 @@ from running_front import running_front
 
 from assay import GalileoMetrics, LlmSpan, Session, Trace
 from assay.client import AsyncClient
-from evaluator.metrics.step import EXPORTS
+from evaluator.metrics.code.step import EXPORTS
 from evaluator.sandbox.source import compile_scorer
 from storage.clickhouse.client import Database
 from storage.model import Level, MetricKind, OutputType

@@ -18,8 +18,8 @@ from assay.settings import Settings
 from evaluator.expressions.columns import columns_of
 from evaluator.judges import port
 from evaluator.metrics.check import check
-from evaluator.metrics.check_judge import PARAMETERS
 from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
+from evaluator.metrics.judging.check_judge import PARAMETERS
 from evaluator.online.explanation import Decision
 from evaluator.online.filters import compile_filter
 from evaluator.server.errors import TABLE

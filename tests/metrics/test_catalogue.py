@@ -14,8 +14,8 @@ from evaluator.metrics.catalogue_pages import FOLDER, pages
 from evaluator.metrics.check import check
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.shipped import FUNCTIONS
+from evaluator.metrics.judging.template import parse
 from evaluator.metrics.naming import slug_of
-from evaluator.metrics.template import parse
 from storage.model import Level, MetricKind, OutputType
 
 METRICS = {metric.name: metric for metric in builtin_metrics()}

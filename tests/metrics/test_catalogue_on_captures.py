@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluator.metrics import template
 from evaluator.metrics.catalogue import builtin_metrics, variants
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.shipped import FUNCTIONS
+from evaluator.metrics.judging import template
 from evaluator.metrics.material import Material, Record
 from evaluator.targets.inputs import named_inputs
 from evaluator.targets.normalise import normalise_session, normalise_trace

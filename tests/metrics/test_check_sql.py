@@ -10,7 +10,7 @@ from evaluator.errors import InvalidDefinition
 from evaluator.expressions.compiler import compile_expression
 from evaluator.metrics.check import check
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.sql_metric import check_type, outcome_of
+from evaluator.metrics.sql.sql_metric import check_type, outcome_of
 from storage.model import Abstention, Failure, Level, MetricKind, Outcome, OutputType, Score
 
 

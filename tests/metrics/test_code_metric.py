@@ -13,7 +13,7 @@ from steps import call, material_of, nested, scorer, session_of, span, trace_of
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.check import check
-from evaluator.metrics.code_metric import code_metric, digest_of_code
+from evaluator.metrics.code.code_metric import code_metric, digest_of_code
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.sandbox.limits import Limits

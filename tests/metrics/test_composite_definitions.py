@@ -12,13 +12,13 @@ from storing import SentSpan, a_result
 
 from evaluator.errors import EvaluatorError, InvalidDefinition, LevelMismatch, RequiredMetricMissing
 from evaluator.metrics.check import check
-from evaluator.metrics.check_composite import check_requirements
+from evaluator.metrics.composite.check_composite import check_requirements
+from evaluator.metrics.composite.reading import Read, reads_of
+from evaluator.metrics.composite.requirements import Requirement, due_levels, parsed
+from evaluator.metrics.composite.roll_up import roll_up
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.material import Material
-from evaluator.metrics.reading import Read, reads_of
-from evaluator.metrics.requirements import Requirement, due_levels, parsed
-from evaluator.metrics.roll_up import roll_up
 from evaluator.targets.record import TraceRecord
 from storage.model import Abstention, Evaluation, Failure, Level, MetricKind, Outcome, OutputType, Score, TargetRef
 

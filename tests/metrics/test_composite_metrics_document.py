@@ -13,8 +13,8 @@ import pytest
 from steps import Given, material_of, nested, scorer, session_of, span, trace_of
 
 from evaluator.metrics.catalogue import builtin_metrics
-from evaluator.metrics.check_code import check_scorer
-from evaluator.metrics.code_metric import code_metric
+from evaluator.metrics.code.check_code import check_scorer
+from evaluator.metrics.code.code_metric import code_metric
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.doubts import doubts
 from evaluator.metrics.material import Material

@@ -19,7 +19,7 @@ from evaluator.judges.scripted_faults import body, hang, rate_limited, says, sta
 from evaluator.metrics.catalogue import builtin_metrics
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude, input_digest, inputs_read
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.juror import nonce_of
+from evaluator.metrics.judging.juror import nonce_of
 from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import Abstention, Failure, Level, MetricKind, Outcome, OutputType, Score, Usage
 

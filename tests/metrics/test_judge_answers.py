@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
-from evaluator.metrics.answers import Flights, KeptAnswers
+from evaluator.metrics.judging.answers import Flights, KeptAnswers
 from storage.errors import Unavailable
 from storage.model import JudgeAnswer
 

@@ -15,8 +15,8 @@ from evaluator.judges.endpoints import Endpoint
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judging.media import attachments, sendable
 from evaluator.metrics.material import Material
-from evaluator.metrics.media import attachments, sendable
 from evaluator.targets.record import SpanRecord, TraceRecord
 from storage.dialects.media import Attached, attached
 from storage.dialects.message import Message

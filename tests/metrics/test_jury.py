@@ -19,7 +19,7 @@ from evaluator.judges.scripted_faults import status, verdict
 from evaluator.metrics.check import check
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import Jury, MetricDefinition, Vote
-from evaluator.metrics.jury import Ballot, Count, Seat, count
+from evaluator.metrics.judging.jury import Ballot, Count, Seat, count
 from storage.model import Abstention, Failure, Level, MetricKind, Outcome, OutputType, Score
 
 TONE = MetricDefinition(

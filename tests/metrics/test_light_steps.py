@@ -7,9 +7,9 @@ from typing import NoReturn
 
 import pytest
 
+from evaluator.metrics.code.scorer import compiled
+from evaluator.metrics.code.step import step_shape
 from evaluator.metrics.material import Given, Material
-from evaluator.metrics.scorer import compiled
-from evaluator.metrics.step import step_shape
 from evaluator.scoring.content import SessionContent, TraceContent
 from evaluator.targets.outline import ReadTrace
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from evaluator.errors import InvalidDefinition
-from evaluator.metrics import template
 from evaluator.metrics.check import check
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.template import Slot
+from evaluator.metrics.judging import template
+from evaluator.metrics.judging.template import Slot
 from storage.model import Level, MetricKind, OutputType
 
 NONCE = "0123456789abcdef"

@@ -14,10 +14,11 @@ from evaluator.errors import InvalidDefinition
 from evaluator.judges import fence
 from evaluator.judges.choose import Judges
 from evaluator.judges.scripted import Asked, ScriptedJudge, completion
-from evaluator.metrics import packs, template
+from evaluator.metrics import packs
 from evaluator.metrics.catalogue import builtin_metrics, variants
 from evaluator.metrics.conclude import Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judging import template
 from evaluator.metrics.packs import Case
 from storage.model import Level, MetricKind, OutputType
 

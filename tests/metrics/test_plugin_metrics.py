@@ -14,9 +14,9 @@ from steps import material_of, nested, span
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.check import check
-from evaluator.metrics.code_metric import code_metric
+from evaluator.metrics.code.code_metric import code_metric
+from evaluator.metrics.code.plugin import Plugins
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.plugin import Plugins
 from storage.model import Abstention, Failure, Level, MetricKind, OutputType, Score
 
 MODULE = '''

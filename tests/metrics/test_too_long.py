@@ -15,8 +15,8 @@ from evaluator.judges.choose import Judges
 from evaluator.judges.scripted import Asked, Behaviour, ScriptedJudge, by_rule
 from evaluator.judges.scripted_faults import status
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
-from evaluator.metrics.cutting import cut, limit_in, mark
 from evaluator.metrics.definition import MetricDefinition, TooLong
+from evaluator.metrics.judging.cutting import cut, limit_in, mark
 from storage.model import Abstention, Level, MetricKind, OutputType, Score
 
 NONCE = "0123456789abcdef"

@@ -12,7 +12,7 @@ from evaluator.judges.port import BadAnswer, LabelNotOffered
 from evaluator.metrics.check import check
 from evaluator.metrics.conclude import passed
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.verdict import MAX_TEXT_CHARACTERS, schema_of, score_of
+from evaluator.metrics.judging.verdict import MAX_TEXT_CHARACTERS, schema_of, score_of
 from storage.model import Abstention, Failure, Level, MetricKind, Outcome, OutputType, Score
 
 

@@ -12,9 +12,9 @@ from composite_parts import KIND, SPAN, Leaves, a_trace, asked, composing, leaf,
 from scoring_parts import otlp
 from storing import SentSpan, located, store
 
+from evaluator.metrics.composite.requirements import parsed
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
-from evaluator.metrics.requirements import parsed
 from evaluator.scoring.engine import Engine
 from evaluator.scoring.request import InlineTarget
 from storage.clickhouse.client import Database

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.judging.template import is_missing
 from evaluator.metrics.material import Material
-from evaluator.metrics.template import is_missing
 from storage.model import Abstention, Outcome, OutputType
 
 Arguments: TypeAlias = Mapping[str, object]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from evaluator.metrics.functions.answers import flag, truth
 from evaluator.metrics.functions.function import Arguments, CodeFunction, Form, Parameter
+from evaluator.metrics.judging.template import is_missing
 from evaluator.metrics.material import Material
-from evaluator.metrics.template import is_missing
 from storage.model import Abstention, Outcome, OutputType, Score
 from storage.redaction.pattern import NoPattern, Pattern
 

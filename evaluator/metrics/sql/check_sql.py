@@ -5,7 +5,7 @@ from __future__ import annotations
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.checking import must_be_empty
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.sql_metric import FIELD, OUTPUT_TYPES, check_type, expression_of
+from evaluator.metrics.sql.sql_metric import FIELD, OUTPUT_TYPES, check_type, expression_of
 from storage.errors import Rejected
 from storage.expressions import SpanExpressions
 from storage.model import Level, MetricKind

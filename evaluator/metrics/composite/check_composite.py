@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from evaluator.errors import InvalidDefinition, LevelMismatch
-from evaluator.metrics.check_code import check_scorer
 from evaluator.metrics.checking import must_be_empty
+from evaluator.metrics.code.check_code import check_scorer
+from evaluator.metrics.code.plugin import PREFIX
+from evaluator.metrics.composite.requirements import Knows, Requirement, closure, due_levels, parsed
+from evaluator.metrics.composite.roll_up import COUNTING
 from evaluator.metrics.definition import MetricDefinition, Statistic
-from evaluator.metrics.plugin import PREFIX
-from evaluator.metrics.requirements import Knows, Requirement, closure, due_levels, parsed
-from evaluator.metrics.roll_up import COUNTING
 from storage.model import Level, OutputType
 
 MAX_REQUIRED = 100

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.verdict import MAX_COUNT, in_range, several
+from evaluator.metrics.judging.verdict import MAX_COUNT, in_range, several
 from storage.model import OutputType, Score
 
 MAX_TEXT: Final = 64 * 1024

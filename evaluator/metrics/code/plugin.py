@@ -14,10 +14,10 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from evaluator.metrics.code.scorer_result import RETURNS, BadResult, Several, score_from
+from evaluator.metrics.code.step import whole_step
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
-from evaluator.metrics.scorer_result import RETURNS, BadResult, Several, score_from
-from evaluator.metrics.step import whole_step
 from evaluator.sandbox.absent import Absent
 from storage.model import Abstention, Failure, Outcome
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from evaluator.metrics import step_classes
+from evaluator.metrics.code import step_classes
+from evaluator.metrics.code.step_content import input_of, output_of, plain, said
 from evaluator.metrics.material import Material, ResultKey
-from evaluator.metrics.step_content import input_of, output_of, plain, said
 from evaluator.sandbox.absent import Absent
 from evaluator.sandbox.source import Scorer
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord

@@ -8,9 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeAlias
 
 from evaluator.errors import InvalidDefinition, MetricNotFound, RequiredMetricMissing
+from evaluator.metrics.composite.reading import BELOW, levels_read, reads_of
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import BUILTIN, slug_of
-from evaluator.metrics.reading import BELOW, levels_read, reads_of
 from storage.model import Level, MetricKind
 
 BY_OTHERS = frozenset({MetricKind.EXTERNAL, MetricKind.HUMAN})

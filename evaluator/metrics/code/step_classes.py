@@ -150,7 +150,7 @@ Step = (*Span, Trace, Session)
 
 
 def made(shape: Any, spellings: Any, absent: Any) -> Any:
-    """The object of a shape (`evaluator.metrics.step`): a tuple of what it is and its attributes; all else as it is."""
+    """The object of a shape (`evaluator.metrics.code.step`): a tuple of what it is and its attributes; else itself."""
     what, held = shape
     if what == "list":
         return [made(each, spellings, absent) for each in held]

@@ -6,9 +6,9 @@ import math
 import re
 
 from evaluator.errors import InvalidDefinition
-from evaluator.metrics import template
 from evaluator.metrics.checking import must_be_empty
 from evaluator.metrics.definition import Jury, MetricDefinition, Vote
+from evaluator.metrics.judging import template
 from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import OutputType
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from evaluator.metrics.code.plugin import PREFIX, Plugins
+from evaluator.metrics.code.scorer import apply_scorer, digest_of_step, spellings_of
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.shipped import FUNCTIONS as FUNCTIONS
-from evaluator.metrics.judge_metric import digest_of, visible
+from evaluator.metrics.judging.judge_metric import digest_of, visible
 from evaluator.metrics.material import Material
-from evaluator.metrics.plugin import PREFIX, Plugins
-from evaluator.metrics.scorer import apply_scorer, digest_of_step, spellings_of
 from evaluator.sandbox.sandbox import Sandbox
 from storage.model import Failure, Outcome
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evaluator.metrics import template
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.template import Template
-from evaluator.metrics.verdict import schema_of
+from evaluator.metrics.judging import template
+from evaluator.metrics.judging.template import Template
+from evaluator.metrics.judging.verdict import schema_of
 
 SYSTEM = (
     "You evaluate one recorded output of an application, by the criteria of the user's message and nothing else. "

@@ -9,11 +9,11 @@ import keyword
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from evaluator.metrics.code.scorer_result import RETURNS, BadResult, Several, score_from
+from evaluator.metrics.code.step import EXPORTS, WHOLE, reads_content, step_shape
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.metrics.naming import slug_of
-from evaluator.metrics.scorer_result import RETURNS, BadResult, Several, score_from
-from evaluator.metrics.step import EXPORTS, WHOLE, reads_content, step_shape
 from evaluator.sandbox.absent import Absent
 from evaluator.sandbox.errors import Raised, SandboxError, SourceRefused
 from evaluator.sandbox.prelude import compact, shims

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.checking import must_be_empty
-from evaluator.metrics.code_metric import FUNCTIONS
+from evaluator.metrics.code.code_metric import FUNCTIONS
+from evaluator.metrics.code.plugin import GROUP, PREFIX, installed
+from evaluator.metrics.code.scorer import compiled
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.functions.function import check_arguments
-from evaluator.metrics.plugin import GROUP, PREFIX, installed
-from evaluator.metrics.scorer import compiled
 from evaluator.sandbox.errors import SourceRefused
 
 

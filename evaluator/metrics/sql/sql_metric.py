@@ -7,8 +7,8 @@ import re
 from typing import Final
 
 from evaluator.errors import InvalidDefinition, InvalidFilter
+from evaluator.metrics.code.scorer_result import BadResult, score_from
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.scorer_result import BadResult, score_from
 from storage.expressions import SpanExpression, Value
 from storage.model import Abstention, Failure, Level, Outcome, OutputType
 

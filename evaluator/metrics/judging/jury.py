@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evaluator.metrics.definition import Jury, MetricDefinition, Vote
-from evaluator.metrics.verdict import several
+from evaluator.metrics.judging.verdict import several
 from storage.model import Abstention, Failure, Outcome, OutputType, Score
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from evaluator.metrics import template
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.metrics.exchange import Exchange
-from evaluator.metrics.juror import AskedWith, Case, Vote, vote
-from evaluator.metrics.jury import Ballot, count, seats
+from evaluator.metrics.judging import template
+from evaluator.metrics.judging.exchange import Exchange
+from evaluator.metrics.judging.juror import AskedWith, Case, Vote, vote
+from evaluator.metrics.judging.jury import Ballot, count, seats
+from evaluator.metrics.judging.media import attachments, sendable
+from evaluator.metrics.judging.prepared import Preparations
 from evaluator.metrics.material import Material
-from evaluator.metrics.media import attachments, sendable
-from evaluator.metrics.prepared import Preparations
 from storage.model import Abstention, Outcome, Usage
 
 Redact = Callable[[str], tuple[str, Counter[str]]]

@@ -21,13 +21,13 @@ from evaluator.judges.port import (
     MediaNotTaken,
     Question,
 )
-from evaluator.metrics.answers import Flights, KeptAnswers
-from evaluator.metrics.cutting import ANSWER_TOKENS, LEAST_CHARACTERS, cut, limit_in, mark, tokens_of
 from evaluator.metrics.definition import TooLong
-from evaluator.metrics.exchange import Said
-from evaluator.metrics.jury import Seat
-from evaluator.metrics.prepared import SYSTEM, Prepared
-from evaluator.metrics.verdict import score_of
+from evaluator.metrics.judging.answers import Flights, KeptAnswers
+from evaluator.metrics.judging.cutting import ANSWER_TOKENS, LEAST_CHARACTERS, cut, limit_in, mark, tokens_of
+from evaluator.metrics.judging.exchange import Said
+from evaluator.metrics.judging.jury import Seat
+from evaluator.metrics.judging.prepared import SYSTEM, Prepared
+from evaluator.metrics.judging.verdict import score_of
 from storage.model import Abstention, Failure, JudgeAnswer, Outcome, Score, TargetRef, Usage
 
 MAX_ASKS = 4

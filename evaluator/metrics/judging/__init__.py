@@ -1,0 +1,1 @@
+"""Metrics that a model judges: prompt, question, votes, verdict."""

@@ -1,0 +1,1 @@
+"""Metrics that are an expression of ClickHouse."""
