@@ -8,12 +8,15 @@ from evaluator.metrics.naming import BUILTIN, slug_of
 
 
 def doubts(definition: MetricDefinition) -> tuple[str, ...]:
-    """Sentences for the author; none where nothing is doubtful.  For now: required metrics that nobody reads."""
-    if not definition.source or not definition.required_metrics:
+    """Sentences for the author: what is required and never read, or read where nothing is required."""
+    if not definition.source:
         return ()
     reads = reads_of(definition.source, definition.levels[0])
     if reads is None or any(read.name is None for read in reads):
         return ()
+    if not definition.required_metrics:
+        names = dict.fromkeys(read.name for read in reads if read.name is not None)
+        return tuple(f"the source reads metric {name!r}, which is not in required_metrics" for name in names)
     read_slugs = {slug_of(read.name.removeprefix(BUILTIN).partition("@")[0]) for read in reads if read.name is not None}
     return tuple(
         f"required metric {required!r} is never read by the source: it is computed and paid for all the same, and a "

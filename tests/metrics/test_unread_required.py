@@ -30,3 +30,9 @@ def test_a_required_metric_that_the_source_never_names_is_told(body: str, unread
     told = doubts(scorer(HEAD + body + "\n", required_metrics=required))
     assert [name for name in required if any(f"required metric {name!r}" in each for each in told)] == unread
     assert len(told) == len(unread)
+
+
+def test_a_metric_that_is_read_and_not_required_is_told() -> None:
+    """Such a source can only fail when it runs."""
+    told = doubts(scorer(HEAD + "return step_object.metrics['tone'] + step_object.metrics['tone']\n"))
+    assert told == ("the source reads metric 'tone', which is not in required_metrics",)
