@@ -134,7 +134,7 @@ def _head_of(members: tuple[str, ...], modules: frozenset[str], imports: bool, m
     enum = [f"    {name} = {name!r}" for name in members if not keyword.iskeyword(name)]
     own = [f"_assay.{name} = {name}" for name in sorted(EXPORTS)]
     parts = [
-        compact("evaluator.metrics", "step_classes.py", "" if metrics else "Metrics"),
+        compact("evaluator.metrics.code", "step_classes.py", "" if metrics else "Metrics"),
         "class GalileoMetrics:",
         *(enum or ["    pass"]),
         *(["class _Assay: pass", "_assay = _Assay()", *own] if imports else []),
