@@ -16,7 +16,7 @@ from evaluator.metrics.doubts import doubts
 from evaluator.metrics.registry import Metrics
 from evaluator.online.catalogue import Rules
 from evaluator.online.rules import RuleDefinition
-from storage.errors import NameTaken
+from storage.errors import NameTaken, VersionMoved
 
 
 class Action(StrEnum):
@@ -81,7 +81,7 @@ class Definitions:
 
         Raises:
             InvalidDefinitions: Everything that is wrong, with its place; nothing was written.
-            VersionMoved: Somebody else edited meanwhile.
+            NameTaken, VersionMoved: Somebody else made something else of it meanwhile.
         """
         before = await self._metrics.directory(fresh=True)
         metrics = [before.numbered(settled(metric)) for metric in metrics]
@@ -130,7 +130,13 @@ class Definitions:
         if planned.action is Action.UNCHANGED:
             return planned
         current = before.custom.get(metric.name)
-        kept = await self._metrics.keep(metric, base_version=current.definition.version if current else None)
+        try:
+            kept = await self._metrics.keep(metric, base_version=current.definition.version if current else None)
+        except (NameTaken, VersionMoved):
+            there = _metric_plan(metric, await self._metrics.directory(fresh=True))
+            if there.action is not Action.UNCHANGED:
+                raise
+            return there  # somebody else stated the same, just now
         return replace(planned, version=kept.definition.version)  # of a deleted metric only the store knows
 
     async def _apply_rule(self, stated: StatedRule, *, validate_only: bool) -> Applied:

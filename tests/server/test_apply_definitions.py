@@ -148,6 +148,15 @@ async def test_work_that_was_interrupted_is_finished_by_the_same_call(shop: Shop
     assert [each.action for each in applied] == [Action.UNCHANGED, Action.CREATED, Action.CREATED]
 
 
+async def test_who_states_the_same_at_the_same_moment_agree(shop: Shop) -> None:
+    """Two jobs of one pipeline: one of them makes the version, and none of them fails."""
+    name = a_name()
+    for stated in (judge(name), judge(name, description="edited")):
+        applied = await asyncio.gather(*(shop.apply(stated) for _ in range(4)))
+        assert {each.version for (each,) in applied} == {1 if stated == judge(name) else 2}
+    assert [record.definition.version for record in await shop.metrics.versions(name)] == [2, 1]
+
+
 async def test_of_two_who_apply_at_once_each_version_is_written_once(shop: Shop) -> None:
     """The loser is told, and nothing is lost: the same call again ends in what it stated."""
     name = a_name()
