@@ -271,6 +271,10 @@ async def _sql_metrics(settings: Settings, found: dict[str, Any]) -> Check | str
     """The user that computes them must see the view `spans`, and nothing else."""
     url = settings.expressions_url
     if not url and found["analyst_url"]:  # the embedded server has the user
+        if not (settings.data_dir / "credentials.json").exists():
+            said = f"{settings.data_dir} is not the data directory of this installation: its user was not tried"
+            step = "name it by --data-dir"
+            return Check(name="sql metrics", state="warning", found=said, next_step=step)
         password = load_or_create_credentials(settings.data_dir).expressions
         url = f"http://{EXPRESSION_USER}:{password}@{found['clickhouse_http']}"
     step = "make the user as docs/sql-metrics.md says, and set ASSAY_EXPRESSIONS_URL"
