@@ -20,10 +20,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from storing import until
 
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
-from evaluator.online.external import ExternalWorker
+from evaluator.online.external import ExternalWorker, Round
 from evaluator.online.external_targets import Targets
 from evaluator.online.leases import LeaseKeeper
 from exporter.server import Endpoints, ExporterSettings, serve
@@ -47,6 +48,17 @@ class External:
     worker: ExternalWorker
     metrics: Metrics
     leases: LeaseKeeper
+
+    async def round(self) -> Round:
+        """A look that sees everything told so far: what comes within the millisecond of a look is left to the next."""
+        (clock,) = await self.database.query("SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms")
+        queue = ClickHouseQueue(self.database)
+
+        async def passed() -> bool:
+            return await queue.safe_until_ms() > int(clock["now_ms"])
+
+        await until(passed)
+        return await self.worker.round()
 
     async def results(self) -> list[Evaluation]:
         """Everything that is stored, oldest first."""
