@@ -27,7 +27,7 @@ $(DEV_READY): $(READY) requirements-dev.lock
 demo: $(READY) ## the main job on real captures, start to end
 	@$(VENV)/bin/assay demo
 
-test: $(DEV_READY) ## everything that must hold (15 minutes at most on 2 cores)
+test: $(DEV_READY) ## everything that must hold (about half an hour on 2 cores)
 	@$(PY) -m pytest -m "not soak"
 
 check: $(DEV_READY) ## lint, types, architecture, protos (a minute at most)

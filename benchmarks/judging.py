@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.report import Row, arguments, show
-from evaluator.judges.port import Answer, Call, Mode, Question
+from evaluator.judges.port import Answer, BadAnswer, Call, Mode, Question
 from evaluator.metrics.conclude import Instruments, conclude
 from evaluator.metrics.definition import Jury, MetricDefinition
 from evaluator.metrics.judging.answers import KeptAnswers
@@ -101,8 +101,8 @@ class AtOnce:
     async def repair(
         self, question: Question, answer: Answer, complaint: str, *, deadline: float | None = None
     ) -> Answer:
-        """Never needed here."""
-        raise NotImplementedError(complaint)
+        """A bad answer here is a bug of the benchmark, and ends it as a failure would."""
+        raise BadAnswer(complaint)
 
 
 class Empty:

@@ -99,16 +99,7 @@ async def _serve(
     completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
     leases = LeaseKeeper(ClickHouseLeases(database))
     answers = ClickHouseJudgeAnswers(database) if settings.judge_cache else None
-    redact = _redact(settings)
-    instruments = Instruments(
-        judges=judges,
-        secret=installation_secret(settings.data_dir),
-        redact=redact,
-        kept=None if answers is None else KeptAnswers(answers),
-        sandbox=sandbox,
-        plugins=Plugins(),
-        names={**aliases(), **{metric.name: metric.name for metric in builtin_metrics()}},
-    )
+    instruments = _instruments(settings, judges, sandbox, answers)
     exchanges = Exchanges(ClickHouseJudgeTraces(database), answers)
     apply = partial(_apply, instruments)
     async with (
@@ -119,7 +110,7 @@ async def _serve(
             results=results,
             apply=apply,
             exchanges=exchanges,
-            redact=redact,
+            redact=instruments.redact,
             expressions=expressions,
         ) as engine,
     ):
@@ -139,22 +130,6 @@ async def _serve(
         run_worker = RunWorker(
             runs=runs, metrics=metrics, queue=queue, telemetry=telemetry, scoring=engine, leases=leases
         )
-        run_catalogue = RunCatalogue(
-            runs=runs,
-            metrics=metrics,
-            telemetry=telemetry,
-            pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
-            worker=run_worker,
-        )
-        events = ClickHouseResultEvents(database)
-        external = ExternalWorker(
-            events=events,
-            targets=Targets(events, telemetry),
-            metrics=metrics,
-            results=results,
-            queue=queue,
-            leases=leases,
-        )
         parts = Parts(
             scoring=engine,
             computing=engine,
@@ -162,7 +137,13 @@ async def _serve(
             explaining=explainer,
             metrics=metrics,
             rules=rules,
-            runs=run_catalogue,
+            runs=RunCatalogue(
+                runs=runs,
+                metrics=metrics,
+                telemetry=telemetry,
+                pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
+                worker=run_worker,
+            ),
         )
         async with serving(settings.grpc, parts, grace_seconds=GRACE_SECONDS) as port:
             with _predecessor(settings.data_dir, leases.owner) as dead_owner:
@@ -173,27 +154,64 @@ async def _serve(
                 ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
                 async with asyncio.TaskGroup() as tasks:
                     background = [
-                        tasks.create_task(_warm_up(judges)),
-                        tasks.create_task(leases.run()),
-                        tasks.create_task(WriteBackWorker(ClickHouseWriteBack(database), leases).run()),
-                        tasks.create_task(_maintain(settings, queue, leases)),
-                        tasks.create_task(external.run()),
-                    ]
-                    if settings.out_address is not None:
-                        emitting = EmittingWorker(
-                            address=settings.out_address,
-                            version=version("assay-eval"),
-                            results=results,
-                            newest_ms=ClickHouseWriteBack(database).newest_ms,
-                            queue=queue,
-                            leases=leases,
+                        tasks.create_task(work)
+                        for work in (
+                            _warm_up(judges),
+                            leases.run(),
+                            WriteBackWorker(ClickHouseWriteBack(database), leases).run(),
+                            _maintain(settings, queue, leases),
+                            _take_external(database, metrics, leases),
+                            _emit(settings, database, leases),
                         )
-                        background.append(tasks.create_task(emitting.run()))
+                    ]
                     tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
                     await online.run(stop)  # returns when `stop` is set and what was started is done
                     for task in background:
                         task.cancel()
         await leases.release()
+
+
+def _instruments(
+    settings: Settings, judges: Judges, sandbox: Sandbox, answers: ClickHouseJudgeAnswers | None
+) -> Instruments:
+    return Instruments(
+        judges=judges,
+        secret=installation_secret(settings.data_dir),
+        redact=_redact(settings),
+        kept=None if answers is None else KeptAnswers(answers),
+        sandbox=sandbox,
+        plugins=Plugins(),
+        names={**aliases(), **{metric.name: metric.name for metric in builtin_metrics()}},
+    )
+
+
+async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeeper) -> None:
+    """What others say about spans becomes results."""
+    events = ClickHouseResultEvents(database)
+    worker = ExternalWorker(
+        events=events,
+        targets=Targets(events, ClickHouseTelemetry(database)),
+        metrics=metrics,
+        results=ClickHouseResults(database),
+        queue=ClickHouseQueue(database),
+        leases=leases,
+    )
+    await worker.run()
+
+
+async def _emit(settings: Settings, database: Database, leases: LeaseKeeper) -> None:
+    """Our results go out as events, where an address is set."""
+    if settings.out_address is None:
+        return
+    worker = EmittingWorker(
+        address=settings.out_address,
+        version=version("assay-eval"),
+        results=ClickHouseResults(database),
+        newest_ms=ClickHouseWriteBack(database).newest_ms,
+        queue=ClickHouseQueue(database),
+        leases=leases,
+    )
+    await worker.run()
 
 
 @asynccontextmanager
