@@ -284,6 +284,11 @@ async def test_a_rule_that_cannot_work_does_not_stop_the_others(parts: Online) -
     await parts.rules.create(a_rule("b_fine"))
     definitions = parts.rules._definitions  # the catalogue refuses to delete a metric in use; a race can
     await definitions.delete("metric", "vanishing", 1)
+
+    async def gone() -> bool:  # what the registry read is fresh for a second
+        return "vanishing" not in (await parts.scoring.metrics.directory(fresh=True)).custom
+
+    await until(gone)
     span = a_chat()
     await store(parts.database, span)
     async with at_work(parts):
