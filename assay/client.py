@@ -11,10 +11,10 @@ from assay.client_sync import Client
 from assay.evaluated import Evaluated, MetricSummary, Scored
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.apply import Action, Applied, Change, StatedRule
-from evaluator.online.explanation import Decision, Explanation
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.explaining.explanation import Decision, Explanation
+from evaluator.online.rules.apply import Action, Applied, Change, StatedRule
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, Where
 from evaluator.scoring.request import InlineTarget, MetricRef
 from storage.model import Level, MetricKind, OutputType, Status, TargetRef

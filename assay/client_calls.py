@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 from assay import client_model as model
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.apply import Applied, StatedRule
-from evaluator.online.explanation import Explanation
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.rules.apply import Applied, StatedRule
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from evaluator.scoring.request import MetricRef, Target
 from evaluator.server import convert_definitions, convert_metrics, convert_targets
 from evaluator.server.enums import KIND_TO_PROTO, LEVEL_TO_PROTO, PURPOSE_TO_PROTO, STATUS_TO_PROTO

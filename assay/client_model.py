@@ -15,9 +15,9 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.apply import Applied, Change
-from evaluator.online.explanation import Explanation
-from evaluator.online.record import RuleRecord
+from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.rules.apply import Applied, Change
+from evaluator.online.rules.record import RuleRecord
 from evaluator.server import convert, convert_definitions, convert_metrics, convert_targets
 from evaluator.server.definitions import ACTION_FROM_PROTO
 from evaluator.server.enums import (

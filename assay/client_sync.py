@@ -20,10 +20,10 @@ from assay.client_runs import Run
 from assay.evaluated import Evaluated
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.apply import Applied, StatedRule
-from evaluator.online.explanation import Explanation
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.rules.apply import Applied, StatedRule
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Selection
 from evaluator.scoring.request import MetricRef, Target
 from storage.model import Level, TargetRef

@@ -17,8 +17,8 @@ import yaml
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import named
-from evaluator.online.apply import StatedRule
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.apply import StatedRule
+from evaluator.online.rules.definition import RuleDefinition
 
 STDIN = "-"
 RULE = "rule"

@@ -17,8 +17,8 @@ from assay.client_sync import Client
 from assay.scope import current_scope
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import MAX_SLUG, named, slug_of
-from evaluator.online.apply import StatedRule
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.apply import StatedRule
+from evaluator.online.rules.definition import RuleDefinition
 from storage.model import Level, MetricKind, OutputType
 
 __all__ = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from evaluator.judges.endpoints import GATEWAY, SMALL, Endpoint, InvalidEndpoint, endpoints_of
-from evaluator.online.out_address import OutAddress
+from evaluator.online.emitting.out_address import OutAddress
 from storage.retention import parse_retention
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})

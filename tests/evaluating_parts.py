@@ -10,7 +10,7 @@ from run_parts import RunParts, run_parts, working
 from running_front import PreparedExplaining
 
 from assay.client import AsyncClient
-from evaluator.online.catalogue import Rules
+from evaluator.online.rules.catalogue import Rules
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions

@@ -24,8 +24,8 @@ from storing import until
 
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
-from evaluator.online.external import ExternalWorker, Round
-from evaluator.online.external_targets import Targets
+from evaluator.online.external.targets import Targets
+from evaluator.online.external.worker import ExternalWorker, Round
 from evaluator.online.leases import LeaseKeeper
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database

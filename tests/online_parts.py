@@ -12,12 +12,12 @@ from typing import Any
 from scoring_parts import Scoring, scoring
 from storing import until
 
-from evaluator.online.catalogue import Rules
-from evaluator.online.explain import Explainer
+from evaluator.online.explaining.explain import Explainer
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.rules import RuleDefinition
-from evaluator.online.work import Pace
-from evaluator.online.worker import OnlineWorker
+from evaluator.online.polling.work import Pace
+from evaluator.online.polling.worker import OnlineWorker
+from evaluator.online.rules.catalogue import Rules
+from evaluator.online.rules.definition import RuleDefinition
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue

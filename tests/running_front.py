@@ -12,8 +12,8 @@ from typing import Any
 from evaluator.errors import RuleNotFound
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
-from evaluator.online.catalogue import Rules
-from evaluator.online.explanation import Explanation
+from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue, Works
 from evaluator.runs.pages import Pages
 from evaluator.scoring.request import Answer, EvaluationRequest, Pending

@@ -13,8 +13,8 @@ from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
 from evaluator.errors import InvalidDefinition
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 
 DEFINE = "Define"
 rule = typer.Typer(no_args_is_help=True, help="Rules: what is scored as it arrives.")

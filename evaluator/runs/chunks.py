@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from evaluator.errors import EvaluatorError
-from evaluator.online.work import decision_and_reason
+from evaluator.online.polling.work import decision_and_reason
 from evaluator.runs.definition import RunPlan
 from evaluator.runs.tally import Progress
 from evaluator.scoring.request import EvaluationRequest, MetricRef, Pending

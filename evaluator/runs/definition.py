@@ -55,7 +55,7 @@ class Where:
             InvalidFilter: With the position of what is not accepted.
         """
         # sqlglot takes half a second to import, which a start need not wait for
-        from evaluator.online.filters import compile_filter
+        from evaluator.online.rules.filters import compile_filter
 
         try:
             compiled = compile_filter(self.filter, Level.SPAN if self.level is Level.SPAN else Level.TRACE)

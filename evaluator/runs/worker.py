@@ -15,7 +15,7 @@ from functools import partial
 from evaluator.errors import EvaluatorError
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.work import is_due
+from evaluator.online.polling.work import is_due
 from evaluator.runs.chunks import Chunk, Chunks, ScoresRecords
 from evaluator.runs.definition import RunPlan
 from evaluator.runs.pages import Page, Pages

@@ -11,7 +11,7 @@ from typing import TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evaluator.online.explanation import Explanation
+from evaluator.online.explaining.explanation import Explanation
 from evaluator.scoring.request import Answer, EvaluationRequest, InlineTarget, MetricRef, Pending
 from evaluator.server import convert_targets
 from evaluator.server.enums import (

@@ -10,8 +10,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from evaluator.errors import InvalidDefinition
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from evaluator.server.enums import LEVEL_FROM_PROTO, LEVEL_TO_PROTO
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import metrics_pb2, rules_pb2

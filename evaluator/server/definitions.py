@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from evaluator.errors import InvalidDefinition, InvalidDefinitions, Violation
-from evaluator.online.apply import Action, Applied, Definitions, StatedRule
+from evaluator.online.rules.apply import Action, Applied, Definitions, StatedRule
 from evaluator.server import convert_definitions, convert_metrics
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import definitions_pb2 as pb

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from evaluator.metrics.definition import Statistic, TooLong, Vote
-from evaluator.online.explanation import Decision
+from evaluator.online.explaining.explanation import Decision
 from evaluator.v1 import evaluator_pb2 as results
 from evaluator.v1 import metrics_pb2 as metrics
 from storage.model import Level, MetricKind, OutputType, Purpose, Status

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from evaluator.online.explanation import Explaining
+from evaluator.online.explaining.explanation import Explaining
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.plan import KnowsMetrics
 from evaluator.scoring.request import InlineTarget, Scoring

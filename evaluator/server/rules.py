@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
-from evaluator.online.catalogue import Rules
+from evaluator.online.rules.catalogue import Rules
 from evaluator.server import convert_definitions as convert
 from evaluator.server import pages
 from evaluator.server.convert import request_id

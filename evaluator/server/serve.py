@@ -14,9 +14,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from evaluator.metrics.registry import Metrics
-from evaluator.online.apply import Definitions
-from evaluator.online.catalogue import Rules
-from evaluator.online.explanation import Explaining
+from evaluator.online.explaining.explanation import Explaining
+from evaluator.online.rules.apply import Definitions
+from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.request import Scoring
 from evaluator.server.definitions import DefinitionsServicer

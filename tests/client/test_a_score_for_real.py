@@ -23,7 +23,7 @@ from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
-from evaluator.online.catalogue import Rules
+from evaluator.online.rules.catalogue import Rules
 from evaluator.scoring.engine import Engine
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database

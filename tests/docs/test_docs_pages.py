@@ -20,8 +20,8 @@ from evaluator.judges import port
 from evaluator.metrics.check import check
 from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
 from evaluator.metrics.judging.check_judge import PARAMETERS
-from evaluator.online.explanation import Decision
-from evaluator.online.filters import compile_filter
+from evaluator.online.explaining.explanation import Decision
+from evaluator.online.rules.filters import compile_filter
 from evaluator.server.errors import TABLE
 from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import Level

@@ -14,7 +14,7 @@ from storing import SentSpan, a_chat, a_result, store, until
 
 from evaluator.judges.scripted import by_rule
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
-from evaluator.online.explanation import Decision
+from evaluator.online.explaining.explanation import Decision
 from storage.clickhouse.client import Database
 from storage.model import Abstention, Evaluation, Failure, Level, MetricKind, Purpose, Score, Status, TargetRef
 from storage.ports import ResultFilter

@@ -13,7 +13,7 @@ from scoring_parts import CRASH
 from storing import SentSpan, a_chat, located, store
 
 from evaluator.errors import LevelMismatch, RuleNotFound, TargetNotFound
-from evaluator.online.explanation import Decision, Explanation
+from evaluator.online.explaining.explanation import Decision, Explanation
 from storage.clickhouse.client import Database
 from storage.model import Level, TargetRef
 from storage.ports import Completion, LedgerDecision

@@ -8,8 +8,8 @@ import random
 import pytest
 
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.online.external_events import MAX_CHARACTERS, Statement, statements
-from evaluator.online.external_outcome import outcome_of
+from evaluator.online.external.events import MAX_CHARACTERS, Statement, statements
+from evaluator.online.external.outcome import outcome_of
 from storage.external import ResultEvent
 from storage.model import Failure, Level, MetricKind, Outcome, OutputType, Score
 

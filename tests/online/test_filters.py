@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.errors import InvalidFilter
 from evaluator.expressions.columns import SPAN_COLUMNS, TRACE_COLUMNS
-from evaluator.online.filters import CompiledFilter, compile_filter
+from evaluator.online.rules.filters import CompiledFilter, compile_filter
 from storage.clickhouse.client import Database, statement
 from storage.model import Level
 

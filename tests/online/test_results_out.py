@@ -13,9 +13,9 @@ from external_parts import Endpoint, attributes, endpoint, external, receiver
 from storing import SentSpan, a_result, located, store, until
 
 from assay.settings import InvalidSetting, Settings
-from evaluator.online.emitting import EmittingWorker
+from evaluator.online.emitting.out_address import OutAddress
+from evaluator.online.emitting.worker import EmittingWorker
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.out_address import OutAddress
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults

@@ -12,9 +12,9 @@ import pytest
 from evaluator.errors import InvalidDefinitions
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.registry import Metrics
-from evaluator.online.apply import Action, Applied, Definitions, StatedRule
-from evaluator.online.catalogue import Rules
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.apply import Action, Applied, Definitions, StatedRule
+from evaluator.online.rules.catalogue import Rules
+from evaluator.online.rules.definition import RuleDefinition
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.errors import NameTaken, VersionMoved

@@ -20,8 +20,8 @@ from evaluator.errors import (
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
 from evaluator.metrics.registry import Metrics
-from evaluator.online.catalogue import Rules
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.catalogue import Rules
+from evaluator.online.rules.definition import RuleDefinition
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.errors import NameTaken, VersionMoved

@@ -18,7 +18,7 @@ from storing import SentSpan, a_chat, store, until
 
 from evaluator.judges.scripted import by_rule
 from evaluator.judges.scripted_faults import hang
-from evaluator.online.catalogue import Rules
+from evaluator.online.rules.catalogue import Rules
 from evaluator.scoring.request import InlineTarget
 from evaluator.server import stream
 from evaluator.server.convert_targets import target_to_proto

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from storing import SentSpan, a_chat, located, store, until
 
-from evaluator.online.filters import compile_filter
+from evaluator.online.rules.filters import compile_filter
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.model import Level, TargetRef

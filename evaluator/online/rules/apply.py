@@ -14,8 +14,8 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts
 from evaluator.metrics.registry import Metrics
-from evaluator.online.catalogue import Rules
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.catalogue import Rules
+from evaluator.online.rules.definition import RuleDefinition
 from storage.errors import NameTaken, VersionMoved
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from evaluator.errors import InvalidFilter
 from evaluator.expressions.columns import columns_of
 from evaluator.expressions.text import parsed
-from evaluator.online.filter_compiler import FilterCompiler
+from evaluator.online.rules.filter_compiler import FilterCompiler
 from storage.model import Level
 
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from evaluator.errors import EvaluatorError
 from evaluator.metrics.composite.requirements import BY_OTHERS, closure
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Level, MetricKind, TargetRef
 from storage.ports import Decision, Queue, Watched

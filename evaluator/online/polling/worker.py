@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from evaluator.errors import EvaluatorError
-from evaluator.online.lanes import Enabled, Lanes
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.rules import RuleDefinition
-from evaluator.online.waking import Waking
-from evaluator.online.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
+from evaluator.online.polling.lanes import Enabled, Lanes
+from evaluator.online.polling.waking import Waking
+from evaluator.online.polling.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
+from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from storage.errors import StorageError, Unavailable
 from storage.ports import Completion, Decision, LedgerDecision, Queue, ReadyTrace, TargetRecord, Telemetry

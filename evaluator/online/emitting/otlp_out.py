@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 
-from evaluator.online.out_address import OutAddress
+from evaluator.online.emitting.out_address import OutAddress
 
 TIMEOUT_SECONDS = 10.0
 METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from dataclasses import replace
 
 from evaluator.errors import EvaluatorError
-from evaluator.online.work import (
+from evaluator.online.polling.work import (
     Chunk,
     ListsRules,
     Pace,

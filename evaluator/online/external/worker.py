@@ -20,9 +20,9 @@ from typing import Protocol
 from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
-from evaluator.online.external_events import MAX_CHARACTERS, Statement, is_ours, statements
-from evaluator.online.external_outcome import outcome_of
-from evaluator.online.external_targets import Targets
+from evaluator.online.external.events import MAX_CHARACTERS, Statement, is_ours, statements
+from evaluator.online.external.outcome import outcome_of
+from evaluator.online.external.targets import Targets
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.external import ResultEvents

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from evaluator.online import event_names as names
+from evaluator.online.emitting.otlp_out import Delivers, NotTaken, delivering
+from evaluator.online.emitting.out_address import OutAddress
+from evaluator.online.emitting.result_event import request_of, requests_of
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.otlp_out import Delivers, NotTaken, delivering
-from evaluator.online.out_address import OutAddress
-from evaluator.online.result_event import request_of, requests_of
 from storage.errors import StorageError
 from storage.model import MetricKind, Status
 from storage.ports import Queue, ResultCursor, ResultFilter, Results

@@ -10,8 +10,8 @@ from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
 from storage.ports import Definitions
@@ -124,7 +124,7 @@ class Rules:
         Raises:
             InvalidFilter, MetricNotFound, LevelMismatch, InvalidDefinition: As `create`.
         """
-        from evaluator.online.filters import compile_filter  # brings sqlglot, which a start need not wait for
+        from evaluator.online.rules.filters import compile_filter  # brings sqlglot, which a start need not wait for
 
         compile_filter(rule.filter, rule.level)
         directory = known or await self._metrics.directory(fresh=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from evaluator.errors import LevelMismatch, TargetNotFound
 from evaluator.metrics.naming import BUILTIN
-from evaluator.online.explanation import Decision, Explanation
-from evaluator.online.record import RuleRecord
-from evaluator.online.rules import RuleDefinition
-from evaluator.online.work import is_due, wanted
-from evaluator.online.worker import LOOKBACK
+from evaluator.online.explaining.explanation import Decision, Explanation
+from evaluator.online.polling.work import is_due, wanted
+from evaluator.online.polling.worker import LOOKBACK
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.record import RuleRecord
 from evaluator.scoring.gate import FAILED_CODE
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Evaluation, TargetRef
@@ -22,7 +22,7 @@ from storage.ports import Decision as LedgerEntry
 
 
 class GetsRules(Protocol):
-    """`evaluator.online.catalogue.Rules`."""
+    """`evaluator.online.rules.catalogue.Rules`."""
 
     async def get(self, name: str) -> RuleRecord:
         """A rule; raises RuleNotFound."""
@@ -30,7 +30,7 @@ class GetsRules(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
-    """`evaluator.online.explanation.Explaining`."""
+    """`evaluator.online.explaining.explanation.Explaining`."""
 
     rules: GetsRules
     metrics: KnowsMetrics

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judging.verdict import MAX_COUNT, in_range, several
-from evaluator.online.external_events import Statement
+from evaluator.online.external.events import Statement
 from storage.model import Failure, Outcome, OutputType, Score
 
 INVALID = "INVALID_RESULT"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.online.rules import RuleDefinition
+from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.request import EvaluationRequest, Pending
 from storage.errors import StorageError
 from storage.model import Abstention, Evaluation, Failure, Level, Score, Status
@@ -15,7 +15,7 @@ from storage.ports import Candidates, Decision, LedgerDecision, TargetRecord
 
 
 class ListsRules(Protocol):
-    """The rules that score (`evaluator.online.catalogue.Rules`)."""
+    """The rules that score (`evaluator.online.rules.catalogue.Rules`)."""
 
     async def enabled(self) -> list[RuleDefinition]:
         """Every enabled rule."""
@@ -55,7 +55,9 @@ class Chunk:
 
 def wanted(rule: RuleDefinition) -> Candidates:
     """A rule's sample and filter, as the queue takes them."""
-    from evaluator.online.filters import compile_filter  # brings sqlglot, half a second that a start need not wait for
+    from evaluator.online.rules.filters import (
+        compile_filter,  # brings sqlglot, half a second that a start need not wait for
+    )
 
     compiled = compile_filter(rule.filter, rule.level)
     return Candidates(

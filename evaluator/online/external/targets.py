@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.online.external_events import Statement
+from evaluator.online.external.events import Statement
 from storage.external import Responder, ResultEvents
 from storage.model import Level, TargetRef
 from storage.ports import TargetRecord, Telemetry

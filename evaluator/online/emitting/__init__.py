@@ -1,0 +1,1 @@
+"""Our results, sent to others."""

@@ -1,0 +1,1 @@
+"""What is complete becomes work, and work becomes results."""
