@@ -18,7 +18,7 @@ from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, Where
 from evaluator.scoring.request import InlineTarget, MetricRef
 from storage.model import Level, MetricKind, OutputType, Status, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 from storage.runs import RunState
 
 __all__ = [

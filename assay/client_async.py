@@ -27,7 +27,7 @@ from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Selection
 from evaluator.scoring.request import MetricRef, Target
 from storage.model import Level, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 from storage.runs import RunState
 
 R = TypeVar("R")

@@ -27,7 +27,7 @@ from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
 from evaluator.v1.metrics_pb2_grpc import MetricsStub
 from evaluator.v1.rules_pb2_grpc import RulesStub
 from storage.model import TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 R = TypeVar("R")
 PAGE_SIZE = 1000

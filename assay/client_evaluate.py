@@ -17,7 +17,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.runs.definition import Chosen, Selection, Where
 from evaluator.scoring.request import InlineTarget, MetricRef
 from storage.model import Level, Status, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 from storage.runs import RunState
 
 ROWS_AT_ONCE = 50

@@ -34,7 +34,7 @@ from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.server import EmbeddedServer, running
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Level, MetricKind, OutputType, Purpose, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 CHUNK = 1000
 EXPRESSIONS = {

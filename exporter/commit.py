@@ -18,7 +18,7 @@ from exporter.digests import KnownRequests, MemoryLimits
 from exporter.errors import Overloaded
 from storage.errors import Rejected, StorageError, Unavailable
 from storage.otlp.reference import request_digest
-from storage.ports import TelemetrySink, TelemetryTable
+from storage.telemetry import TelemetrySink, TelemetryTable
 
 log = logging.getLogger(__name__)
 

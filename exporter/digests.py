@@ -17,7 +17,7 @@ from storage.errors import Rejected, Unavailable
 from storage.otlp import native
 from storage.otlp.columns import TRACES
 from storage.otlp.reference import Translated
-from storage.ports import StoredRequests, TelemetrySink, TelemetryTable
+from storage.telemetry import StoredRequests, TelemetrySink, TelemetryTable
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 
 from storage.errors import DiskLow, StorageError
-from storage.ports import TelemetrySink
+from storage.telemetry import TelemetrySink
 
 log = logging.getLogger(__name__)
 

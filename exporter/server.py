@@ -16,7 +16,7 @@ from exporter.receiver.grpc import GrpcFront
 from exporter.receiver.http import HttpFront
 from exporter.receiver.listen import Listen
 from exporter.redaction import Redaction
-from storage.ports import TelemetrySink
+from storage.telemetry import TelemetrySink
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from storage.model import TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 Value: TypeAlias = str | bool | int | float | None
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from storage.model import Level, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 
 class RunState(StrEnum):

@@ -24,7 +24,7 @@ from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Evaluation, Level, MetricKind, Outcome, OutputType, Score, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 SPAN, TRACE, SESSION = (Level.SPAN,), (Level.TRACE,), (Level.SESSION,)
 KIND = "openinference.span.kind"

@@ -35,7 +35,7 @@ from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseSink, ClickHouseTelemetry
 from storage.model import Evaluation
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 EVENT = "gen_ai.evaluation.result"
 

@@ -24,7 +24,8 @@ from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Evaluation, Level
-from storage.ports import Completion, ResultFilter
+from storage.queue import Completion
+from storage.results import ResultFilter
 
 COMPLETION = Completion(grace_one_ms=20, grace_many_ms=40, idle_ms=200)
 PACE = Pace(poll_seconds=0.1, page_traces=7, lanes=4, chunk_targets=3, cursor_seconds=0.0, drain_seconds=5.0)

@@ -20,7 +20,7 @@ from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Evaluation
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 from storage.runs import RunStanding
 
 PACE = Pace(

@@ -27,8 +27,8 @@ from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJu
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.expressions import SpanExpressions
+from storage.judging import JudgeTraces
 from storage.otlp.messages import TracesRequest
-from storage.ports import JudgeTraces
 
 QUICK = Retries(max_tries=2, first_pause=0.01, longest_pause=0.1, call=30.0, whole=60.0)
 CRASH = "this text makes a metric crash"

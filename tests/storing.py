@@ -24,7 +24,7 @@ from storage.model import (
     Score,
     TargetRef,
 )
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 SECOND_NS = 1_000_000_000
 WAIT_SECONDS = 20.0

@@ -11,7 +11,7 @@ from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
 from storage.model import Level, Status, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 if TYPE_CHECKING:
     from assay.client import Result

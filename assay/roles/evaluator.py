@@ -59,7 +59,7 @@ from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.clickhouse.writeback import ClickHouseWriteBack
 from storage.expressions import SpanExpressions
-from storage.ports import Completion
+from storage.queue import Completion
 
 log = logging.getLogger(__name__)
 SECRET_BYTES = 32

@@ -18,10 +18,10 @@ from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.record import MetricRecord
 from evaluator.metrics.sql.check_sql import check_on_server
 from evaluator.metrics.uses import broken, uses
+from storage.definitions import Definitions
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.expressions import SpanExpressions
 from storage.model import Document
-from storage.ports import Definitions
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import secrets
 import time
 
 from storage.errors import StorageError
-from storage.ports import Leases
+from storage.leases import Leases
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.maintenance import ArrivalWindow, Maintenance, MaintenanceWork
-from storage.ports import Queue
+from storage.queue import Queue
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import time
 
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
-from storage.ports import WriteBack
+from storage.writeback import WriteBack
 
 log = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ from evaluator.scoring.plan import KnowsMetrics, wanted
 from evaluator.scoring.request import MetricRef
 from storage.errors import NotFound
 from storage.model import RESULT_NAMESPACE, Level, TargetRef
-from storage.ports import TargetRecord, Telemetry
 from storage.runs import Run, RunFailures, Runs, RunStanding, RunState
+from storage.telemetry import TargetRecord, Telemetry
 
 SAMPLED_PAGES = 10
 """Of a selection whose filter reads more than an index: from these the share that passes is worked out."""

@@ -16,7 +16,8 @@ from evaluator.runs.tally import Progress
 from evaluator.scoring.request import EvaluationRequest, MetricRef, Pending
 from storage.errors import StorageError, Unavailable
 from storage.model import Evaluation
-from storage.ports import Decision, LedgerDecision, Queue, TargetRecord
+from storage.queue import Decision, LedgerDecision, Queue
+from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 

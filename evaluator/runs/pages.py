@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from evaluator.runs.definition import RunPlan
 from storage.model import Level, TargetRef
-from storage.ports import Candidates, Queue, ReadyTrace, TargetRecord, Telemetry
+from storage.queue import Candidates, Queue, ReadyTrace
 from storage.runs import QueuedTarget, Runs, Selected, SelectedTarget
+from storage.telemetry import TargetRecord, Telemetry
 
 MINUTE_NS = 60 * 10**9
 WIDEN = 32

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from storage.model import Evaluation
-from storage.ports import Decision
+from storage.queue import Decision
 from storage.runs import RunTally
 
 

@@ -24,8 +24,9 @@ from evaluator.scoring.plan import KnowsMetrics
 from evaluator.scoring.request import MetricRef
 from storage.errors import StorageError, Unavailable
 from storage.model import MetricKind
-from storage.ports import Decision, Queue, TargetRecord, Telemetry
+from storage.queue import Decision, Queue
 from storage.runs import QueuedTarget, Runs, RunStanding, RunState
+from storage.telemetry import TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from evaluator.scoring.subject import Subject
 from evaluator.scoring.work import Task, Work
 from storage.errors import StorageError
 from storage.model import Abstention, Evaluation, Failure, MetricKind, Status
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 Missing = Mapping[ResultKey, tuple[MetricDefinition, TargetRecord]]
 

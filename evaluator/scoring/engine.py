@@ -38,7 +38,8 @@ from evaluator.scoring.work import Final, Task, Work
 from storage.errors import Rejected, StorageError
 from storage.expressions import SpanExpressions
 from storage.model import NO_ID, Abstention, Evaluation, Failure, MetricKind, Status, TargetRef
-from storage.ports import Results, TargetRecord, Telemetry
+from storage.results import Results
+from storage.telemetry import TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
 

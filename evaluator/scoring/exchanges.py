@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from evaluator.metrics.judging.exchange import Exchange
 from evaluator.scoring.recorder import Recorder
 from storage.errors import StorageError
+from storage.judging import JudgeAnswers, JudgeTraces
 from storage.model import Evaluation, JudgeAnswer, JudgeTrace
-from storage.ports import JudgeAnswers, JudgeTraces
 
 log = logging.getLogger(__name__)
 

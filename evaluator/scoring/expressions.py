@@ -15,7 +15,7 @@ from evaluator.metrics.sql.sql_metric import expression_of, outcome_of
 from storage.errors import Rejected, StorageError
 from storage.expressions import SpanExpressions, Value
 from storage.model import Abstention, Failure, Outcome
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 MAX_TARGETS = 1000
 """In one query."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator,
 from typing import Generic, TypeAlias, TypeVar
 
 from storage.model import StoredLog, StoredSpan, TargetRef
-from storage.ports import TargetRecord, Telemetry
+from storage.telemetry import TargetRecord, Telemetry
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -80,7 +80,7 @@ class Grouped(Generic[K, V]):
 
 
 class GroupedTelemetry:
-    """`storage.ports.Telemetry` over another one.  An async context manager."""
+    """`storage.telemetry.Telemetry` over another one.  An async context manager."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry

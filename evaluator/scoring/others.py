@@ -12,7 +12,7 @@ from evaluator.metrics.material import ResultKey
 from evaluator.scoring.stored import ReadsResults, Stored, read_stored
 from storage.errors import StorageError
 from storage.model import Evaluation
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,14 @@ from typing import Protocol
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import ResultKey
 from storage.model import Evaluation, Level, MetricKind, Purpose, Status, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 SHOWN = frozenset({Purpose.ONLINE, Purpose.ONDEMAND, Purpose.BACKFILL, Purpose.RECOMPUTE})
 """Why a result is computed that others may read: those of experiments and alignments stay with their run."""
 
 
 class ReadsResults(Protocol):
-    """The part of `storage.ports.Results` that is read here."""
+    """The part of `storage.results.Results` that is read here."""
 
     async def existing(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Evaluation]:
         """The newest attempt of each of these results that is there."""

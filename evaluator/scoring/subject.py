@@ -16,7 +16,7 @@ from evaluator.targets.outline import Outline, ReadTrace
 from evaluator.targets.record import SessionRecord, SpanRecord, TraceRecord
 from storage.model import Anchor, Level, MetricKind, TargetRef, is_id
 from storage.otlp.stored import stored_spans
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 from storage.together import together
 
 MAX_INLINE_SPANS = 10_000

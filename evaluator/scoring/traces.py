@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from evaluator.targets.outline import ReadTrace
 from storage.model import Level, StoredLog, StoredSpan
-from storage.ports import TargetRecord, Telemetry
+from storage.telemetry import TargetRecord, Telemetry
 from storage.together import together
 
 MAX_WEIGHT = 128 * 2**20

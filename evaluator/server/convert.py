@@ -29,7 +29,7 @@ from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
 from evaluator.v1 import vocabulary_pb2
 from storage.model import NO_ID, Abstention, Evaluation, Failure, Purpose, Score, Usage
-from storage.ports import OpenEvaluation, ResultFilter
+from storage.results import OpenEvaluation, ResultFilter
 
 E = TypeVar("E")
 

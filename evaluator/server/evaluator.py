@@ -20,7 +20,7 @@ from evaluator.v1 import evaluator_pb2 as pb
 from evaluator.v1 import evaluator_pb2_grpc
 from storage.errors import NotFound
 from storage.model import Evaluation
-from storage.ports import ResultCursor, Results
+from storage.results import ResultCursor, Results
 
 POLL_SECONDS = 0.3
 IDLE_POLLS = 100

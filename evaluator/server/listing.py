@@ -12,7 +12,7 @@ from evaluator.server.errors import InvalidPageToken, InvalidRequest
 from evaluator.server.ports import Computing
 from evaluator.v1 import evaluator_pb2 as pb
 from storage.model import Evaluation, Level, Status, TargetRef
-from storage.ports import OpenEvaluation, ResultCursor, ResultFilter, Results, ValueCursor
+from storage.results import OpenEvaluation, ResultCursor, ResultFilter, Results, ValueCursor
 
 OPEN = frozenset({Status.QUEUED, Status.COMPUTING})
 Place: TypeAlias = list[str | int]

@@ -14,7 +14,7 @@ import uuid
 from google.protobuf.message import Message
 
 from evaluator.server.errors import InvalidPageToken, InvalidRequest
-from storage.ports import ResultCursor
+from storage.results import ResultCursor
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000

@@ -30,7 +30,7 @@ from evaluator.v1.definitions_pb2_grpc import add_DefinitionsServicer_to_server
 from evaluator.v1.evaluator_pb2_grpc import add_EvaluatorServicer_to_server
 from evaluator.v1.metrics_pb2_grpc import add_MetricsServicer_to_server
 from evaluator.v1.rules_pb2_grpc import add_RulesServicer_to_server
-from storage.ports import Results
+from storage.results import Results
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 SERVICES = tuple(

@@ -21,7 +21,7 @@ _COLUMNS = ("Kind", "Name", "Version", "Token", "Doc", "Deleted", "Author")
 
 
 class ClickHouseDefinitions:
-    """`storage.ports.Definitions` over ClickHouse."""
+    """`storage.definitions.Definitions` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

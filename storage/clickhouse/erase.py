@@ -33,7 +33,7 @@ _SYSTEM_LOGS = ("query_log", "error_log")
 
 
 class ClickHouseErasure:
-    """`storage.ports.Erasure` over ClickHouse.
+    """`storage.erasure.Erasure` over ClickHouse.
 
     Args:
         embedded: The server is ours, so its own log of statements is emptied, too.

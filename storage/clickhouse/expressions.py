@@ -9,7 +9,7 @@ from storage.clickhouse.client import Database, code_of, statement
 from storage.errors import Rejected, Unavailable
 from storage.expressions import SpanExpression, Value
 from storage.model import Level, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 _EXPRESSION = "/*expression*/"
 _OWN_LIMITS = frozenset({159, 241, 396})

@@ -19,7 +19,7 @@ _ANSWER_COLUMNS = ("Key", "TraceId", "SessionId", "Response")
 
 
 class ClickHouseJudgeTraces:
-    """`storage.ports.JudgeTraces` over ClickHouse."""
+    """`storage.judging.JudgeTraces` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class ClickHouseJudgeTraces:
 
 
 class ClickHouseJudgeAnswers:
-    """`storage.ports.JudgeAnswers` over ClickHouse."""
+    """`storage.judging.JudgeAnswers` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.clickhouse.client import Database, statement
 from storage.maintenance import ArrivalWindow, MaintenanceWork
-from storage.ports import TelemetryTable
+from storage.telemetry import TelemetryTable
 
 PIECE_ROWS = 1_000_000
 """Rows of a window that one query groups: some 100 MB of memory."""
@@ -44,7 +44,7 @@ _DELETE = {"lightweight_delete_mode": "lightweight_update", "lightweight_deletes
 
 
 class ClickHouseMaintenance:
-    """`storage.ports.Maintenance` over ClickHouse."""
+    """`storage.maintenance.Maintenance` over ClickHouse."""
 
     def __init__(
         self, database: Database, *, piece_rows: int = PIECE_ROWS, repeated_spans: int = REPEATED_SPANS

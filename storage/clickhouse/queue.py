@@ -9,7 +9,8 @@ from typing import Any
 from storage.clickhouse.client import Database, statement
 from storage.clickhouse.telemetry import MAX_NS, log_window, settled_anchors
 from storage.model import Anchor, Level, TargetRef, is_id, storable
-from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord, TraceProgress, Watched
+from storage.queue import Candidates, Completion, Decision, ReadyTrace, TraceProgress, Watched
+from storage.telemetry import TargetRecord
 
 _FILTER = "/*filter*/"
 MAX_TARGETS = 1000
@@ -21,7 +22,7 @@ _COLUMNS = (
 
 
 class ClickHouseQueue:
-    """`storage.ports.Queue` over ClickHouse."""
+    """`storage.queue.Queue` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -287,7 +288,7 @@ class ClickHouseQueue:
 
 
 class ClickHouseLeases:
-    """`storage.ports.Leases` over ClickHouse: conditional UPDATEs, which the server serialises."""
+    """`storage.leases.Leases` over ClickHouse: conditional UPDATEs, which the server serialises."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

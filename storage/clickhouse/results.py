@@ -29,7 +29,7 @@ from storage.model import (
     Usage,
     storable,
 )
-from storage.ports import OpenEvaluation, ResultCursor, ResultFilter, ValueCursor
+from storage.results import OpenEvaluation, ResultCursor, ResultFilter, ValueCursor
 
 MAX_US = 2**53
 SHOWN = ("online", "ondemand", "backfill", "recompute")
@@ -51,7 +51,7 @@ _COLUMNS = (
 
 
 class ClickHouseResults:
-    """`storage.ports.Results` over ClickHouse."""
+    """`storage.results.Results` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -11,7 +11,6 @@ from storage.clickhouse.client import Database, statement
 from storage.clickhouse.queue import MAX_TARGETS, target_of
 from storage.errors import NotFound
 from storage.model import Level, TargetRef, storable
-from storage.ports import TargetRecord
 from storage.runs import (
     QueuedTarget,
     RecentCost,
@@ -24,6 +23,7 @@ from storage.runs import (
     Selected,
     SelectedTarget,
 )
+from storage.telemetry import TargetRecord
 
 FINALS = sorted(str(state) for state in RunState if state.is_final)
 MAX_US = 2**53

@@ -6,7 +6,7 @@ from storage.clickhouse import migrate
 from storage.clickhouse.client import Database
 from storage.errors import SchemaError
 from storage.otlp import columns
-from storage.ports import TelemetryTable
+from storage.telemetry import TelemetryTable
 
 TABLES: tuple[TelemetryTable, ...] = ("otel_traces", "otel_logs")
 

@@ -13,7 +13,7 @@ from storage.clickhouse.engine_config import MIN_FREE_BYTES
 from storage.errors import NotFound, Unavailable
 from storage.model import Anchor, Level, SpanEvent, StoredLog, StoredSpan, TargetRef
 from storage.otlp import columns
-from storage.ports import StoredRequests, TargetRecord, TelemetryTable
+from storage.telemetry import StoredRequests, TargetRecord, TelemetryTable
 from storage.together import together
 
 INSERT_SETTINGS: Mapping[str, object] = {
@@ -36,7 +36,7 @@ MAX_PARAMETER_BYTES = 100_000
 
 
 class ClickHouseSink:
-    """`storage.ports.TelemetrySink` over ClickHouse."""
+    """`storage.telemetry.TelemetrySink` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,7 +74,7 @@ class ClickHouseSink:
 
 
 class ClickHouseTelemetry:
-    """`storage.ports.Telemetry` over ClickHouse."""
+    """`storage.telemetry.Telemetry` over ClickHouse."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 
 from storage.clickhouse.client import Database
-from storage.ports import WriteBackBatch
+from storage.writeback import WriteBackBatch
 
 RETRY_MISSING_SECONDS = 10
 RESUME_SECONDS = 86_400
 
 
 class ClickHouseWriteBack:
-    """`storage.ports.WriteBack` over ClickHouse."""
+    """`storage.writeback.WriteBack` over ClickHouse."""
 
     def __init__(self, database: Database, *, retry_missing_seconds: int = RETRY_MISSING_SECONDS) -> None:
         self._database = database

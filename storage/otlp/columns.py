@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from storage.errors import SchemaError
-from storage.ports import TelemetryTable
+from storage.telemetry import TelemetryTable
 
 STRING = "String"
 WORD = "LowCardinality(String)"

@@ -13,7 +13,7 @@ import grpc.aio
 from google.rpc.status_pb2 import Status
 
 from exporter.server import Endpoints, ExporterSettings, serve
-from storage.ports import TelemetrySink
+from storage.telemetry import TelemetrySink
 
 PACKAGE = "opentelemetry.proto.collector"
 METHODS = {

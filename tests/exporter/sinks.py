@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from storage.ports import StoredRequests, TelemetryTable
+from storage.telemetry import StoredRequests, TelemetryTable
 
 NOW_US = 1_790_000_000_000_000
 

@@ -17,7 +17,7 @@ from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.online.explaining.explanation import Decision
 from storage.clickhouse.client import Database
 from storage.model import Abstention, Evaluation, Failure, Level, MetricKind, Purpose, Score, Status, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 QUICK = replace(PACE, waiting_seconds=0.1)
 

@@ -16,8 +16,8 @@ from evaluator.errors import LevelMismatch, RuleNotFound, TargetNotFound
 from evaluator.online.explaining.explanation import Decision, Explanation
 from storage.clickhouse.client import Database
 from storage.model import Level, TargetRef
-from storage.ports import Completion, LedgerDecision
-from storage.ports import Decision as LedgerEntry
+from storage.queue import Completion, LedgerDecision
+from storage.queue import Decision as LedgerEntry
 
 HOUR_MS = 3_600_000
 SEED = 20261121

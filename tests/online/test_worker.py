@@ -21,7 +21,8 @@ from evaluator.online.leases import LeaseKeeper
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases
 from storage.model import Failure, Level, MetricKind, OutputType, Purpose, Score
-from storage.ports import Decision, ResultFilter
+from storage.queue import Decision
+from storage.results import ResultFilter
 
 HOUR_MS = 3_600_000
 

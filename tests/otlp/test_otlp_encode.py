@@ -18,7 +18,7 @@ from storage.otlp.encode import REMEMBERED_PAIR_BYTES, Encoder
 from storage.otlp.messages import LogsRequest
 from storage.otlp.reference import Translated, translate_logs, translate_traces
 from storage.otlp.wire import Memo
-from storage.ports import TelemetryTable
+from storage.telemetry import TelemetryTable
 
 CAPTURES = sorted((Path(__file__).parents[1] / "fixtures" / "otlp").glob("*/*.pb"))
 SPANS = [path.read_bytes() for path in CAPTURES if not path.name.endswith(".logs.pb")]

@@ -31,7 +31,7 @@ from storage.model import (
     Status,
     TargetRef,
 )
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 BOTH = ("correctness", "response_length")
 RIGHT = Score(value=1.0, label="correct", explanation="scripted verdict: the output names 'paris'")

@@ -19,7 +19,7 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.errors import Unavailable
 from storage.model import StoredLog, StoredSpan, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 
 class Counting:

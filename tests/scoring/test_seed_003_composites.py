@@ -17,7 +17,7 @@ from storing import SentSpan, new_trace_id, store
 from evaluator.metrics.definition import MetricDefinition
 from storage.clickhouse.client import Database
 from storage.model import Evaluation, Failure, Level, MetricKind, OutputType, Score, TargetRef
-from storage.ports import ResultFilter
+from storage.results import ResultFilter
 
 SEED = Path(__file__).parents[1] / "fixtures" / "documents" / "composite_metrics.txt"
 LLM, TRACE, SESSION = Level.SPAN, Level.TRACE, Level.SESSION

@@ -11,7 +11,7 @@ from evaluator.server import pages
 from evaluator.server.errors import InvalidPageToken, InvalidRequest
 from evaluator.v1.evaluator_pb2 import ListResultsRequest, ResultFilter
 from evaluator.v1.metrics_pb2 import ListMetricsRequest
-from storage.ports import ResultCursor
+from storage.results import ResultCursor
 
 QUERY = pages.query_of(ListResultsRequest())
 CURSOR = ResultCursor(inserted_us=1_794_441_600_000_001, evaluation_id=uuid.UUID(int=7), attempt=2)

@@ -21,7 +21,7 @@ from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.model import Evaluation, Failure, MetricKind, Purpose, Score
-from storage.ports import Decision
+from storage.queue import Decision
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from storing import SECOND_NS, SentSpan, located, store, store_log
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.telemetry import ClickHouseTelemetry
-from storage.ports import Completion, ReadyTrace
+from storage.queue import Completion, ReadyTrace
 
 COMPLETION = Completion(grace_one_ms=1_000, grace_many_ms=6_000, idle_ms=30_000)
 SHARDS = range(16)

@@ -13,7 +13,7 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import MAX_SESSION_ID_BYTES, Level, TargetRef
-from storage.ports import TargetRecord
+from storage.telemetry import TargetRecord
 
 EVERY_PLANE = "".join(chr(plane * 0x10000 + 0x1234) for plane in range(17)) + "\U0010fffd"
 HOSTILE_IDS = {

@@ -16,7 +16,8 @@ from evaluator.online.rules.filters import compile_filter
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.model import Level, TargetRef
-from storage.ports import Candidates, Completion, Decision, ReadyTrace, TargetRecord
+from storage.queue import Candidates, Completion, Decision, ReadyTrace
+from storage.telemetry import TargetRecord
 
 QUICK = Completion(grace_one_ms=1, grace_many_ms=1, idle_ms=1)
 ALL = Candidates(level=Level.SPAN, sample_ppm=1_000_000, filter_sql="1", filter_parameters={})

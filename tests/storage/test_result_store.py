@@ -29,7 +29,7 @@ from storage.model import (
     TargetRef,
     Usage,
 )
-from storage.ports import FIRST_ID, ResultCursor, ResultFilter
+from storage.results import FIRST_ID, ResultCursor, ResultFilter
 
 HOSTILE = 'it\'s "quoted" `so` \\ {curly} [\n\r\t\0] --; DROP TABLE evaluations /* 日本語 🦊 é \u2028'
 HUGE = "long " * 200_000

@@ -26,7 +26,7 @@ from storage.model import (
     Status,
     TargetRef,
 )
-from storage.ports import WriteBackBatch
+from storage.writeback import WriteBackBatch
 
 KEY = "gen_ai.evaluation."
 HOSTILE = 'it\'s "quoted" \\ {curly} [list] {"json": [1, null]} \n\r\t\0 % $1 日本語 🦊'

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from storage.errors import StorageError
+from storage.judging import JudgeAnswers
 from storage.model import JudgeAnswer
-from storage.ports import JudgeAnswers
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -18,7 +18,8 @@ from evaluator.online.emitting.result_event import request_of, requests_of
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.model import MetricKind, Status
-from storage.ports import Queue, ResultCursor, ResultFilter, Results
+from storage.queue import Queue
+from storage.results import ResultCursor, ResultFilter, Results
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,10 @@ from evaluator.online.rules.record import RuleRecord
 from evaluator.scoring.gate import FAILED_CODE
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Evaluation, TargetRef
-from storage.ports import Candidates, Completion, Queue, ResultFilter, Results, TargetRecord, Telemetry, TraceProgress
-from storage.ports import Decision as LedgerEntry
+from storage.queue import Candidates, Completion, Queue, TraceProgress
+from storage.queue import Decision as LedgerEntry
+from storage.results import ResultFilter, Results
+from storage.telemetry import TargetRecord, Telemetry
 
 
 class GetsRules(Protocol):

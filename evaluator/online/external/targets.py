@@ -10,7 +10,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.external.events import Statement
 from storage.external import Responder, ResultEvents
 from storage.model import Level, TargetRef
-from storage.ports import TargetRecord, Telemetry
+from storage.telemetry import TargetRecord, Telemetry
 
 RESPONSE_NS = 7 * 86_400 * 1_000_000_000
 """How far back a completion is looked for by its id alone."""

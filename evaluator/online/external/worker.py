@@ -27,7 +27,9 @@ from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.external import ResultEvents
 from storage.model import RESULT_NAMESPACE, Evaluation, MetricKind, Purpose
-from storage.ports import Queue, ResultFilter, Results, TargetRecord
+from storage.queue import Queue
+from storage.results import ResultFilter, Results
+from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from evaluator.online.polling.work import (
 from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Unavailable
 from storage.model import Purpose
-from storage.ports import Decision, Queue
+from storage.queue import Decision, Queue
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import Level, MetricKind, TargetRef
-from storage.ports import Decision, Queue, Watched
+from storage.queue import Decision, Queue, Watched
 
 LOOKBACK = timedelta(hours=1)
 """How far a worker that starts looks for results that came."""

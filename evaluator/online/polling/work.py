@@ -11,7 +11,8 @@ from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.request import EvaluationRequest, Pending
 from storage.errors import StorageError
 from storage.model import Abstention, Evaluation, Failure, Level, Score, Status
-from storage.ports import Candidates, Decision, LedgerDecision, TargetRecord
+from storage.queue import Candidates, Decision, LedgerDecision
+from storage.telemetry import TargetRecord
 
 
 class ListsRules(Protocol):

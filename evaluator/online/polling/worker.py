@@ -24,7 +24,8 @@ from evaluator.online.polling.work import Chunk, ListsRules, Pace, ScoresRecords
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
 from storage.errors import StorageError, Unavailable
-from storage.ports import Completion, Decision, LedgerDecision, Queue, ReadyTrace, TargetRecord, Telemetry
+from storage.queue import Completion, Decision, LedgerDecision, Queue, ReadyTrace
+from storage.telemetry import TargetRecord, Telemetry
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
+from storage.definitions import Definitions
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
-from storage.ports import Definitions
 
 _SWITCH_ATTEMPTS = 5
 """Enabling and disabling go with any edit, so they are repeated when an edit comes between."""
