@@ -27,7 +27,7 @@ from storage.model import (
 from storage.telemetry import TargetRecord
 
 SECOND_NS = 1_000_000_000
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 120.0
 _SPAN_COLUMNS = (
     "Timestamp", "TraceId", "SpanId", "ParentSpanId", "SpanName", "ServiceName", "SpanAttributes", "Duration",
     "StatusCode",

@@ -244,6 +244,9 @@ def _summary(trial: Trial) -> list[str]:
     else:
         lines.append(f"none of {len(trial.results)} scored")
     usage = trial.usage
-    cost = "unknown price" if usage.cost_usd is None else f"{usage.cost_usd:.6g} USD"
-    lines.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out, {cost}")
+    if usage.input_tokens or usage.output_tokens:
+        cost = "unknown price" if usage.cost_usd is None else f"{usage.cost_usd:.6g} USD"
+        lines.append(f"{usage.input_tokens} tokens in, {usage.output_tokens} out, {cost}")
+    else:
+        lines.append("no judge was asked")
     return lines + [f"warning: {each}" for each in trial.warnings]

@@ -13,6 +13,7 @@ from evaluator.metrics.code.check_code import check_code, check_scorer
 from evaluator.metrics.composite.check_composite import check_composite
 from evaluator.metrics.definition import WAIT_SECONDS, MetricDefinition
 from evaluator.metrics.judging.check_judge import check_judge
+from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.sql.check_sql import check_sql
 from storage.model import Level, MetricKind
 
@@ -79,6 +80,8 @@ def _check_texts(definition: MetricDefinition) -> None:
         raise InvalidDefinition(
             "metric.display_name", f"at most {MAX_NAME_CHARACTERS} printable characters, no blanks at the ends"
         )
+    if shown.startswith(BUILTIN):
+        raise InvalidDefinition("metric.display_name", f"must not begin with {BUILTIN!r}: that names what ships")
     for field in ("description", "reference"):
         if len(getattr(definition, field)) > MAX_TEXT_CHARACTERS:
             raise InvalidDefinition(f"metric.{field}", f"at most {MAX_TEXT_CHARACTERS} characters")

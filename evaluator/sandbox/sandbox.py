@@ -69,14 +69,18 @@ class Sandbox:
             raise RuntimeError("the sandbox is not open")
         async with self._lanes.turn(owner) as lane:
             try:
-                found = await self._attempt(code, inputs)
-            except WorkerDied:  # perhaps somebody else's doing (out of memory, a signal): once more, on a new worker
-                found = await self._attempt(code, inputs)
+                found = await self._attempt_twice(code, inputs)
             except TookTooLong:
                 lane.hung()
                 raise
             lane.answered()
             return found
+
+    async def _attempt_twice(self, code: str, inputs: Mapping[str, object]) -> object:
+        try:
+            return await self._attempt(code, inputs)
+        except WorkerDied:  # perhaps somebody else's doing (out of memory, a signal): once more, on a new worker
+            return await self._attempt(code, inputs)
 
     async def _attempt(self, code: str, inputs: Mapping[str, object]) -> object:
         if self._threads is None:

@@ -27,7 +27,7 @@ class AdmissionLimits:
             senders, many as they may be, do not keep the others out.
     """
 
-    held_bytes: int = 32 << 20
+    held_bytes: int = 24 << 20
     wait_seconds: float = 5.0
     read_seconds: float = 20.0
     slow_seconds: float = 1.0

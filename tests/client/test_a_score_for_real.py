@@ -144,7 +144,7 @@ async def test_what_is_not_ready_in_time_goes_on_and_is_there_later(real: Real) 
     """A slow judge: `computing` now, the score by the same id afterwards."""
     target, otlp = a_chat("Paris")
     await real.store(otlp)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         watch = real.client.watch_results(ResultFilter(targets=(target,)))
         await anext(watch)
         (pending,) = await real.client.evaluate([target], ["correctness"], wait_seconds=0.0)

@@ -255,7 +255,7 @@ async def test_a_watcher_sees_what_is_stored_after_it_began_and_can_go_on_from_i
     before, first, second = (an_evaluation(target) for _ in range(3))
     await front.results.append([before])
     where = ResultFilter(targets=(target,))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         watch = client.watch_results(where)
         assert (await anext(watch)).result is None
         await front.results.append([first])

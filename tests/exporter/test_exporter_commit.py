@@ -46,7 +46,7 @@ async def outcomes(committer: Committer, blocks: Iterable[bytes]) -> list[str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let other tasks run until the condition holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  # what other tasks did has no event to wait for
             await asyncio.sleep(0)
 
@@ -111,7 +111,7 @@ async def test_those_who_were_just_answered_are_waited_for() -> None:
 async def test_a_sender_who_is_alone_never_waits() -> None:
     """Nobody else was answered, so nobody else is expected."""
     sink = MemorySink()
-    async with committing(sink, CommitLimits(linger_seconds=60)) as committer, asyncio.timeout(5):
+    async with committing(sink, CommitLimits(linger_seconds=60)) as committer, asyncio.timeout(30):
         for block in (b"a", b"b", b"c"):
             await committer.commit(block)
     assert [body for _, body, _ in sink.stored] == [b"a", b"b", b"c"]
@@ -120,7 +120,7 @@ async def test_a_sender_who_is_alone_never_waits() -> None:
 async def test_those_who_do_not_come_again_are_not_waited_for_long() -> None:
     """They may have nothing more to send."""
     sink = MemorySink()
-    async with committing(sink, CommitLimits(linger_seconds=0.01)) as committer, asyncio.timeout(5):
+    async with committing(sink, CommitLimits(linger_seconds=0.01)) as committer, asyncio.timeout(30):
         assert await outcomes(committer, [b"a", b"b", b"c"]) == ["ok"] * 3
         await committer.commit(b"d")
     assert [body for _, body, _ in sink.stored] == [b"abc", b"d"]
@@ -130,7 +130,7 @@ async def test_nobody_is_waited_for_at_a_stop_or_where_there_is_enough_for_a_gro
     """A group is full in bytes, too."""
     sink = MemorySink()
     limits = CommitLimits(linger_seconds=60, group_bytes=4)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks, committing(sink, limits) as committer:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, committing(sink, limits) as committer:
         assert await outcomes(committer, [b"a", b"b", b"c"]) == ["ok"] * 3
         await committer.commit(b"dddd")
         assert await outcomes(committer, [b"e", b"f", b"g"]) == ["ok"] * 3

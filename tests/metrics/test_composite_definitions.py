@@ -102,6 +102,11 @@ def test_a_bare_name_is_due_where_the_source_reads_it(
     ("metric", "error", "message"),
     [
         (composite("", "nobody"), RequiredMetricMissing, "requires 'nobody', which does not exist"),
+        (
+            composite("", "nobody", "graded", "no_one"),
+            RequiredMetricMissing,
+            "requires 'nobody', 'no_one', which do not exist",
+        ),
         (composite("", "of_traces", levels=SPAN), LevelMismatch, "'made' on a span cannot read 'of_traces'"),
         (composite("", "graded@trace"), LevelMismatch, "'graded@trace': metric 'graded' works on span"),
         (composite("", "of_sessions"), LevelMismatch, "a trace itself and its spans"),

@@ -76,7 +76,7 @@ def test_hostile_text_gives_a_score_or_an_abstention_in_little_time(text: str) -
             began = time.process_time()
             outcome = applied(name, inputs, ARGUMENTS.get(name))
             assert isinstance(outcome, (Score, Abstention)), (name, outcome)
-            assert time.process_time() - began < 1.0, name
+            assert time.process_time() - began < 3.0, name
 
 
 def test_texts_beyond_the_limit_are_too_long_and_not_wrong() -> None:

@@ -79,6 +79,7 @@ def test_outputs_that_make_sense_are_accepted(definition: MetricDefinition) -> N
         (replace(NUMBER, display_name=" padded"), "metric.display_name"),
         (replace(NUMBER, display_name="two\nlines"), "metric.display_name"),
         (replace(NUMBER, display_name="x" * 201), "metric.display_name"),
+        (replace(NUMBER, display_name="builtin/x"), "metric.display_name"),
         (replace(NUMBER, description="x" * 20_001), "metric.description"),
         (replace(NUMBER, prompt="{{output}}"), "metric.prompt"),
     ],

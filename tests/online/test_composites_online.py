@@ -160,7 +160,9 @@ async def test_a_rule_gives_up_waiting_when_the_time_is_over(parts: Online) -> N
     await store(parts.database, root)
 
     async def waiting() -> bool:
-        rows = await parts.database.query("SELECT count() AS n FROM decisions WHERE Decision = 'waiting'")
+        rows = await parts.database.query(
+            "SELECT count() AS n FROM decisions WHERE Decision IN ('waiting', 'not_computed')"
+        )
         return bool(rows[0]["n"])
 
     async with at_work(parts, pace=QUICK):

@@ -143,7 +143,7 @@ async def test_disabling_stops_at_once_and_enabling_goes_on_from_there(parts: On
     await store(parts.database, *(a_chat() for _ in range(12)))
     pace = replace(PACE, lanes=1, chunk_targets=1, page_traces=100)
     async with at_work(parts, pace=pace):
-        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 20)
+        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 60)
         await parts.rules.disable("judged")
         slow.set()
         await parts.until_quiet()
@@ -235,7 +235,7 @@ async def test_a_lease_that_runs_out_does_not_cancel_what_waits(parts: Online) -
     async with asyncio.TaskGroup() as group:
         worker = parts.worker(leases, replace(PACE, lanes=1, chunk_targets=1))
         group.create_task(worker.run(stop))
-        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 20)
+        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 60)
 
         async def polled_without_lease() -> bool:
             return worker.looked_until_ms("judged") > 0 and leases.refused >= 3
@@ -370,7 +370,7 @@ async def test_a_stop_finishes_what_was_started(parts: Online) -> None:
     await parts.rules.create(a_rule(metrics=("correctness",)))
     await store(parts.database, *(a_chat() for _ in range(20)))
     async with at_work(parts):
-        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 20)
+        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 60)
     started = await parts.database.query("SELECT count() AS n FROM decisions FINAL WHERE Decision = 'started'")
     assert started == [{"n": 0}]
 

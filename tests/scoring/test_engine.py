@@ -274,11 +274,11 @@ async def test_a_cancelled_call_hangs_up_at_the_judge(parts: Scoring) -> None:
     await store(parts.database, chat)
     parts.judge.then(hang())
     call = asyncio.create_task(parts.engine.evaluate(asked(chat.ref, metrics=("correctness",))))
-    await asyncio.wait_for(parts.judge.asked.wait(), 10)
+    await asyncio.wait_for(parts.judge.asked.wait(), 60)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(parts.judge.hung_up.wait(), 10)
+    await asyncio.wait_for(parts.judge.hung_up.wait(), 60)
     assert await stored(parts, chat.ref) == []
 
 
@@ -289,7 +289,7 @@ async def test_a_cancelled_call_leaves_what_another_call_waits_for(parts: Scorin
     parts.judge.always(_when(release))
     request = asked(InlineTarget(ref=chat.ref, otlp=otlp(chat)), deduplicate=True, metrics=("correctness",))
     first = asyncio.create_task(parts.engine.evaluate(request))
-    await asyncio.wait_for(parts.judge.asked.wait(), 10)
+    await asyncio.wait_for(parts.judge.asked.wait(), 60)
     second = asyncio.create_task(parts.engine.evaluate(request))
     await _joined()
     first.cancel()
@@ -331,7 +331,7 @@ async def test_a_retry_right_after_hanging_up_is_a_call_of_its_own(parts: Scorin
     parts.judge.then(hang())
     request = asked(InlineTarget(ref=chat.ref, otlp=otlp(chat)), deduplicate=True, metrics=("correctness",))
     first = asyncio.create_task(parts.engine.evaluate(request))
-    await asyncio.wait_for(parts.judge.asked.wait(), 10)
+    await asyncio.wait_for(parts.judge.asked.wait(), 60)
     first.cancel()
     second = asyncio.create_task(parts.engine.evaluate(request))
     assert outcomes(await second) == [RIGHT]

@@ -62,7 +62,7 @@ async def closure(known: Knows, metrics: Iterable[MetricDefinition]) -> Closure:
         key = metric.name, metric.version
         if key in required:
             continue
-        required[key] = [await _resolved(known, metric, entry) for entry in metric.required_metrics]
+        required[key] = await _all_resolved(known, metric)
         todo += [each.metric for each in required[key]]
     graph = {key: {(each.metric.name, each.metric.version) for each in needs} for key, needs in required.items()}
     try:
@@ -73,12 +73,19 @@ async def closure(known: Knows, metrics: Iterable[MetricDefinition]) -> Closure:
     return required
 
 
-async def _resolved(known: Knows, metric: MetricDefinition, entry: str) -> Requirement:
-    name, level = parsed(entry)
-    try:
-        return Requirement(entry=entry, metric=await known.get(name), level=level)
-    except MetricNotFound as error:
-        raise RequiredMetricMissing(f"metric {metric.name!r} requires {name!r}, which does not exist") from error
+async def _all_resolved(known: Knows, metric: MetricDefinition) -> list[Requirement]:
+    found: list[Requirement] = []
+    missing: list[str] = []
+    for entry in metric.required_metrics:
+        name, level = parsed(entry)
+        try:
+            found.append(Requirement(entry=entry, metric=await known.get(name), level=level))
+        except MetricNotFound:
+            missing.append(repr(name))
+    if missing:
+        does = "does" if len(missing) == 1 else "do"
+        raise RequiredMetricMissing(f"metric {metric.name!r} requires {', '.join(missing)}, which {does} not exist")
+    return found
 
 
 def parsed(entry: str) -> tuple[str, Level | None]:
