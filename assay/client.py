@@ -5,13 +5,15 @@ Every method raises `CallFailed` where the service refuses or cannot be reached.
 
 from assay.authoring import Authored, NotPortable
 from assay.client_async import AsyncClient
-from assay.client_model import CallFailed, FieldViolation, Result, Spread, Trial, Watched
+from assay.client_funnels import MetricFunnel, RuleFunnel
+from assay.client_model import CallFailed, Ended, FieldViolation, Result, Spread, Trial, Watched
+from assay.client_previews import RulePreview
 from assay.client_runs import Estimate, Run
 from assay.client_sync import Client
 from assay.evaluated import Evaluated, MetricSummary, Scored
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.explaining.explanation import Decision, Explanation
+from evaluator.online.explaining.explanation import Decision, Explanation, FalseClause
 from evaluator.online.rules.apply import Action, Applied, Change, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
@@ -31,14 +33,17 @@ __all__ = [
     "Chosen",
     "Client",
     "Decision",
+    "Ended",
     "Estimate",
     "Evaluated",
     "Explanation",
     "FailuresOf",
+    "FalseClause",
     "FieldViolation",
     "InlineTarget",
     "Level",
     "MetricDefinition",
+    "MetricFunnel",
     "MetricKind",
     "MetricRecord",
     "MetricRef",
@@ -49,6 +54,8 @@ __all__ = [
     "Result",
     "ResultFilter",
     "RuleDefinition",
+    "RuleFunnel",
+    "RulePreview",
     "RuleRecord",
     "Run",
     "RunState",

@@ -10,22 +10,29 @@ from uuid import UUID
 
 import grpc
 
+from assay import client_alerts as alerts
 from assay import client_calls as calls
 from assay import client_runs as runs
 from assay.authoring import ScorerFunction, code_definition, judge_definition
+from assay.client_alerts import Alert, AlertTurn, SentMessage
 from assay.client_calls import CHANNEL_OPTIONS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, EVERYTHING, Order, stubs
 from assay.client_evaluate import Asking, Data, Defines, Scorer, evaluate
-from assay.client_model import Result, Trial, Watched, call_failed
+from assay.client_funnels import RuleFunnel, rule_funnel
+from assay.client_model import Ended, Result, Trial, Watched, call_failed
+from assay.client_previews import RulePreview, preview_rule
 from assay.client_runs import Run
 from assay.evaluated import Evaluated
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
+from evaluator.online.alerts.definition import AlertDefinition
 from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.explaining.stages import StageReport
 from evaluator.online.rules.apply import Applied, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Selection
 from evaluator.scoring.request import MetricRef, Target
+from storage.deliveries import DeliveryState
 from storage.model import Level, TargetRef
 from storage.results import ResultFilter
 from storage.runs import RunState
@@ -124,9 +131,20 @@ class AsyncClient:
         """Results as they are stored, from now or from a cursor; ends when the iterator is closed."""
         return self._stream(calls.watch_results(where, cursor))
 
+    def test_rule(
+        self, name: str, *, target: TargetRef | None = None, timeout_seconds: float = 60.0
+    ) -> AsyncGenerator[StageReport, None]:
+        """Push a synthetic target (or follow a stored one) through every stage of a rule; the first that is not passed
+        is the last."""
+        return self._stream(calls.test_rule(name, target, timeout_seconds))
+
     async def explain(self, rule: str, target: TargetRef) -> list[Explanation]:
-        """Why a target was or was not scored by a rule, per metric."""
+        """Why a target was or was not scored, per metric: by a rule, or by all of its level (`rule` '')."""
         return await self._do(calls.explain(rule, target))
+
+    async def mark_complete(self, target: TargetRef) -> Ended:
+        """Say that a trace or session has ended: rules score it now; what arrives later makes it new."""
+        return await self._do(calls.mark_complete(target))
 
     async def create_metric(self, definition: MetricDefinition | Defines, *, request_id: str = "") -> MetricRecord:
         """Make a custom metric, of a definition or of a function with `@metric`."""
@@ -262,9 +280,53 @@ class AsyncClient:
         """Let a rule score from now on."""
         return await self._do(calls.enable_rule(name))
 
+    async def preview_rule(self, rule: RuleDefinition, *, samples: int = 10, scored: int = 3) -> RulePreview:
+        """What a rule would do on a day like the last one; scores the first `scored` of its targets, which costs."""
+        return await self._do(preview_rule(rule, samples, scored))
+
+    async def rule_funnel(
+        self, name: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> RuleFunnel:
+        """What became of a rule's targets that completed in a span of time (aware; the last 24 hours)."""
+        return await self._do(rule_funnel(name, since, until))
+
     async def disable_rule(self, name: str) -> RuleRecord:
         """Stop a rule."""
         return await self._do(calls.disable_rule(name))
+
+    async def create_alert(self, alert: AlertDefinition, *, request_id: str = "") -> Alert:
+        """Watch something over many results."""
+        return await self._do(alerts.create_alert(alert, request_id))
+
+    async def get_alert(self, name: str) -> Alert:
+        """An alert and how it stands."""
+        return await self._do(alerts.get_alert(name))
+
+    def list_alerts(self) -> AsyncIterator[Alert]:
+        """Every alert and how it stands, by name."""
+        return self._pages(alerts.list_alerts())
+
+    async def update_alert(self, alert: AlertDefinition, *, base_version: int, request_id: str = "") -> Alert:
+        """Edit an alert, as a whole; one that fires is over."""
+        return await self._do(alerts.update_alert(alert, base_version, request_id))
+
+    async def delete_alert(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
+        """Delete an alert; its history stays."""
+        return await self._do(alerts.delete_alert(name, base_version, request_id))
+
+    def alert_history(self, name: str) -> AsyncIterator[AlertTurn]:
+        """How an alert turned, newest first."""
+        return self._pages(alerts.alert_history(name))
+
+    def list_deliveries(
+        self, *, rule: str = "", alert: str = "", states: Sequence[DeliveryState] = ()
+    ) -> AsyncIterator[SentMessage]:
+        """What the actions of one rule or one alert send, newest first; of these states, unless none is named."""
+        return self._pages(alerts.list_deliveries(rule, alert, states))
+
+    async def retry_delivery(self, delivery_id: str | UUID) -> SentMessage:
+        """Have one message sent again, with the same id, whatever came of it."""
+        return await self._do(alerts.retry_delivery(delivery_id))
 
     async def _do(self, call: calls.Call[R]) -> R:
         try:

@@ -15,6 +15,7 @@ from assay import client_model as model
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.explaining.stages import StageReport
 from evaluator.online.rules.apply import Applied, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
@@ -22,6 +23,7 @@ from evaluator.scoring.request import MetricRef, Target
 from evaluator.server import convert_definitions, convert_metrics, convert_targets
 from evaluator.server.enums import KIND_TO_PROTO, LEVEL_TO_PROTO, PURPOSE_TO_PROTO, STATUS_TO_PROTO
 from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1.alerts_pb2_grpc import AlertsStub, DeliveriesStub
 from evaluator.v1.definitions_pb2_grpc import DefinitionsStub
 from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
 from evaluator.v1.metrics_pb2_grpc import MetricsStub
@@ -53,6 +55,8 @@ _ORDERS: Mapping[Order, evaluator_pb2.ResultOrder] = {
 def stubs(channel: Any) -> dict[str, Any]:
     """The generated stub of each service, over a channel of either kind."""
     return {
+        "Alerts": AlertsStub(channel),  # type: ignore[no-untyped-call]
+        "Deliveries": DeliveriesStub(channel),  # type: ignore[no-untyped-call]
         "Definitions": DefinitionsStub(channel),  # type: ignore[no-untyped-call]
         "Evaluator": EvaluatorStub(channel),  # type: ignore[no-untyped-call]  # generated
         "Metrics": MetricsStub(channel),  # type: ignore[no-untyped-call]
@@ -167,6 +171,21 @@ def explain(rule: str, target: TargetRef) -> Call[list[Explanation]]:
 
 def _explanations(response: evaluator_pb2.ExplainResponse) -> list[Explanation]:
     return [model.explanation(message) for message in response.explanations]
+
+
+def mark_complete(target: TargetRef) -> Call[model.Ended]:
+    """`Evaluator.MarkComplete`."""
+    request = evaluator_pb2.MarkCompleteRequest(target=convert_targets.target_ref_to_proto(target))
+    return Call(service="Evaluator", method="MarkComplete", request=request, read=model.ended)
+
+
+def test_rule(name: str, target: TargetRef | None, timeout_seconds: float) -> Call[StageReport]:
+    """`Rules.TestRule`."""
+    request = rules_pb2.TestRuleRequest(
+        name=name, target=convert_targets.target_ref_to_proto(target) if target else None
+    )
+    request.timeout.FromNanoseconds(int(timeout_seconds * 1e9))
+    return Call(service="Rules", method="TestRule", request=request, read=model.stage)
 
 
 def create_metric(definition: MetricDefinition, request_id: str) -> Call[MetricRecord]:

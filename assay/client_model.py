@@ -15,7 +15,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
 from evaluator.metrics.record import MetricRecord
-from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.explaining.explanation import Explanation, FalseClause
+from evaluator.online.explaining.stages import Stage, StageReport
 from evaluator.online.rules.apply import Applied, Change
 from evaluator.online.rules.record import RuleRecord
 from evaluator.server import convert, convert_definitions, convert_metrics, convert_targets
@@ -137,6 +138,8 @@ class Result:
     judge_trace_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     inputs_digest: str = ""
+    outdated_time: datetime | None = None
+    """Of a list: when something came to the target that this result has not seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,7 @@ def result(message: evaluator_pb2.Result) -> Result:
         judge_trace_id=message.judge_trace_id,
         metadata=dict(message.metadata),
         inputs_digest=message.inputs_digest,
+        outdated_time=_time(message, "outdated_time"),
     )
 
 
@@ -229,9 +233,40 @@ def watched(message: evaluator_pb2.WatchResultsResponse) -> Watched:
     return Watched(result=result(message.result) if message.HasField("result") else None, cursor=message.cursor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An explicit end of a trace or session.
+
+    Attributes:
+        time: When it was said, by the server's clock.
+        stored: Something of it is stored; else the end has no effect, because all of it arrives later.
+    """
+
+    time: datetime
+    stored: bool
+
+
+def ended(message: evaluator_pb2.MarkCompleteResponse) -> Ended:
+    """An end off the wire."""
+    return Ended(time=message.mark_time.ToDatetime(UTC), stored=message.stored)
+
+
+def stage(message: rules_pb2.TestRuleResponse) -> StageReport:
+    """A stage of a self-test off the wire."""
+    return StageReport(
+        stage=Stage(rules_pb2.RuleStage.Name(message.stage).removeprefix("RULE_STAGE_").lower()),
+        passed=message.passed,
+        detail=message.detail,
+        seconds=message.elapsed.ToNanoseconds() / 1e9,
+        target=convert_targets.target_ref(message.target, "target") if message.HasField("target") else None,
+    )
+
+
 def explanation(message: evaluator_pb2.Explanation) -> Explanation:
     """An explanation off the wire."""
     return Explanation(
+        rule=message.rule,
+        clauses=tuple(FalseClause(text=clause.text, seen=dict(clause.seen)) for clause in message.clauses),
         metric=message.metric,
         decision=DECISION_FROM_PROTO[message.decision],
         reason=message.reason,

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assay.client_calls import PAGE_SIZE, Call, Listing
+from evaluator.runs.backfill import OfRule
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, Selection
 from evaluator.scoring.request import MetricRef
 from evaluator.server import convert_targets
-from evaluator.server.convert_runs import STATE_FROM_PROTO, STATE_TO_PROTO, where_to_proto
+from evaluator.server.convert_runs import STATE_FROM_PROTO, STATE_TO_PROTO, of_rule_to_proto, where_to_proto
 from evaluator.v1 import evaluator_pb2 as pb
 from evaluator.v1 import vocabulary_pb2
 from storage.runs import RunFailures, RunState
@@ -127,6 +128,8 @@ def _selection(selection: Selection) -> pb.RunSelection:
             return pb.RunSelection(failures_of=run_id)
         case Recompute(where=where):
             return pb.RunSelection(recompute=where_to_proto(where))
+        case OfRule() as asked:
+            return pb.RunSelection(of_rule=of_rule_to_proto(asked))
         case where:
             return pb.RunSelection(where=where_to_proto(where))
 

@@ -24,6 +24,7 @@ from evaluator.online.maintenance import CURSOR as MAINTENANCE_CURSOR
 from storage.clickhouse.client import Database
 from storage.clickhouse.engine_config import EXPRESSION_USER, load_or_create_credentials
 from storage.clickhouse.erase import ClickHouseErasure
+from storage.clickhouse.external import ClickHouseWaitingResults
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.retention import days_said, oldest_arrivals, retention_in_force
@@ -85,6 +86,7 @@ async def examine(settings: Settings, found: dict[str, Any]) -> list[Check]:
             await run(name, partial(_span_arrives, database, exporter))
         await run("evaluator", lambda: _evaluator(found["grpc"]))
         await run("duplicates", lambda: _duplicates(database))
+        await run("external results", lambda: refused_results(database))
         if settings.redaction != OFF:
             await run("redaction", lambda: _redaction(database, settings, found["otlp_http"]))
         await run("retention", lambda: _retention(database, settings))
@@ -188,6 +190,20 @@ async def _evaluator(address: str) -> Check | str:
             ) from error
     enabled = sum(rule.enabled for rule in rules)
     return f"{len(names)} metrics, {len(rules)} rules ({enabled} enabled)"
+
+
+async def refused_results(database: Database) -> Check | str:
+    """What others sent in the last day and nothing was made of."""
+    refused = await ClickHouseWaitingResults(database).refusals(hours=24)
+    if not refused:
+        return "none refused in the last day"
+    reasons = "; ".join(f"{count} × {reason}" for reason, count in refused.items())
+    return Check(
+        name="external results",
+        state="warning",
+        found=f"{sum(refused.values())} refused in the last day: {reasons}",
+        next_step="SELECT * FROM external_refused ORDER BY ArrivedAt DESC names them (docs/external-results.md)",
+    )
 
 
 async def _duplicates(database: Database) -> Check | str:

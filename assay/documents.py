@@ -24,7 +24,11 @@ STDIN = "-"
 RULE = "rule"
 SOURCE_FILE = "source_file"
 MAX_SOURCE_BYTES = 1_000_000
-_RULE_FIELDS = frozenset({"kind", "name", "level", "metrics", "sample_rate", "filter", "description", "enabled"})
+_RULE_FIELDS = frozenset({
+    "kind", "name", "level", "metrics", "sample_rate", "source_rates", "filter", "scope", "when", "late",
+    "lookback_seconds", "session_idle_seconds", "retries", "budget", "actions", "description", "enabled",
+})  # fmt: skip
+_RULE_TEXTS = frozenset({"filter", "scope", "when", "late", "description", "level"})
 
 
 class Unreadable(ValueError):
@@ -126,6 +130,9 @@ def _rule(body: Mapping[str, Any]) -> StatedRule:
         raise InvalidDefinition(f"rule.{min(unknown)}", f"unknown field; known are {sorted(_RULE_FIELDS)}")
     if not isinstance(body.get("name"), str):
         raise InvalidDefinition("rule.name", "is required")
+    for key, value in body.items():  # a document says what it means: nothing is text because YAML cannot tell
+        if key in _RULE_TEXTS and not isinstance(value, str):
+            raise InvalidDefinition(f"rule.{key}", f"must be a text, got {value!r}")
     enabled = body.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise InvalidDefinition("rule.enabled", f"must be true or false, got {enabled!r}")
@@ -206,7 +213,19 @@ def metric_body(definition: MetricDefinition) -> dict[str, Any]:
 
 
 def rule_body(rule: RuleDefinition) -> dict[str, Any]:
-    """A rule as a document."""
-    stored = rule.to_body()
-    del stored["enable_time"]
-    return {"kind": RULE, "name": rule.name} | {key: value for key, value in stored.items() if value != ""}
+    """A rule as a document: what is as it would be anyway is left out."""
+    plain = RuleDefinition(name=rule.name, level=rule.level, metrics=rule.metrics).to_body()
+    plain |= {"enable_time": rule.to_body()["enable_time"]}
+    always = ("level", "metrics", "sample_rate", "enabled")
+    said = {key: value for key, value in rule.to_body().items() if key in always or value != plain[key]}
+    return {"kind": RULE, "name": rule.name} | {key: _said(value, plain[key]) for key, value in said.items()}
+
+
+def _said(value: Any, plain: Any) -> Any:
+    """A field without those of its parts that say nothing."""
+    match value:
+        case dict():
+            return {key: part for key, part in value.items() if not isinstance(plain, dict) or part != plain.get(key)}
+        case [dict(), *_]:
+            return [{key: part for key, part in each.items() if part != ""} for each in value]
+    return value

@@ -8,7 +8,8 @@ _SCOPE: ContextVar[str] = ContextVar("assay_scope", default="")
 
 
 def set_experiment(name: str) -> None:
-    """Let scorers that are started from here on score only the application of this name (`service.name`); '' = all.
+    """Let scorers that are started from here on score only the application of this name: its `service.name`, or its
+    resource attribute `assay.project`; '' = all.
 
     It holds for this thread and the tasks that are started from it.
     """

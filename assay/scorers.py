@@ -252,7 +252,8 @@ class RegisteredScorer:
                 if error.reason != "RULE_NOT_FOUND":
                     raise
                 level = next(level for level in _PREFERRED if level in metric.levels)
-                rule = RuleDefinition(name=self._rule, level=level, metrics=(metric.name,), filter=_scoped(""))
+                rule = RuleDefinition(name=self._rule, level=level, metrics=(metric.name,))
+            rule = replace(rule, scope=current_scope())
             client.apply(rules=[StatedRule(definition=_sampled(rule, sampling_config), enabled=True)])
         return self
 
@@ -286,9 +287,7 @@ class RegisteredScorer:
         """
         with _client() as client:
             rule = client.get_rule(self._rule).definition
-        return ScorerSamplingConfig(
-            sample_rate=rule.sample_rate if rule.enabled else 0.0, filter_string=_unscoped(rule.filter)
-        )
+        return ScorerSamplingConfig(sample_rate=rule.sample_rate if rule.enabled else 0.0, filter_string=rule.filter)
 
     @property
     def _rule(self) -> str:
@@ -325,19 +324,5 @@ def _sampled(rule: RuleDefinition, config: ScorerSamplingConfig | None) -> RuleD
     return replace(
         rule,
         sample_rate=rule.sample_rate if config.sample_rate is None else config.sample_rate,
-        filter=rule.filter if config.filter_string is None else _scoped(config.filter_string),
+        filter=rule.filter if config.filter_string is None else config.filter_string,
     )
-
-
-def _scope_clause() -> str:
-    return "service = '{}'".format(current_scope().replace("'", "''")) if current_scope() else ""
-
-
-def _scoped(text: str) -> str:
-    clause = _scope_clause()
-    return f"{clause} AND ({text})" if clause and text else clause or text
-
-
-def _unscoped(text: str) -> str:
-    rest = text.removeprefix(_scope_clause()) if _scope_clause() else text
-    return rest.removeprefix(" AND (").removesuffix(")") if rest.startswith(" AND (") else rest

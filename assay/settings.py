@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from evaluator.judges.endpoints import GATEWAY, SMALL, Endpoint, InvalidEndpoint, endpoints_of
+from evaluator.online.actions.hosts import WebhookHosts
+from evaluator.online.actions.signature import WebhookSecrets
 from evaluator.online.emitting.out_address import OutAddress
 from storage.retention import parse_retention
 
@@ -53,9 +55,16 @@ class Settings:
         min_free_disk_mb: Below so many megabytes of free disk, telemetry is refused (retryably).
         redaction: `off`, `standard`, or the path of a file of rules: what is hidden before it is stored.
         judge_redaction: The same for what judges are sent; '' = as `redaction` says.
+        daily_budget_calls, daily_budget_tokens, daily_budget_usd: What judges may cost the whole installation on a UTC
+            day, for rules, runs and callers together; 0 = no limit.  USD: every model needs a price (docs/budgets.md).
         judge_cache: Whether an answer of a judge is given again to an equal question.
         otlp_out: Where results go as OTLP log events: `http(s)://host:port` or `grpc(s)://host:port`; '' = nowhere.
         otlp_out_headers: Sent along, `name=value,name=value`, percent-encoded.
+        webhook_hosts: Where webhooks may go: `hooks.example.com,*.example.org,10.0.0.5:8080`; '' = nowhere.
+        webhook_secret: What signs them, `whsec_…`, several with blanks between; '' = the file `webhook_secret` of the
+            data directory, which the first start makes.
+        prometheus: Where our own metrics are served as Prometheus text, `host:port`: each process takes the first free
+            port from there upwards (0 = any); '' = nowhere.
         log_level: debug, info, warning or error.
         insecure: Allow listening beyond this machine although there are no keys yet.
     """
@@ -80,14 +89,20 @@ class Settings:
     min_free_disk_mb: int = 512
     redaction: str = OFF
     judge_redaction: str = ""
+    daily_budget_calls: int = 0
+    daily_budget_tokens: int = 0
+    daily_budget_usd: float = 0.0
     judge_cache: bool = True
     otlp_out: str = ""
     otlp_out_headers: str = field(default="", repr=False)
+    webhook_hosts: str = ""
+    webhook_secret: str = field(default="", repr=False)
+    prometheus: str = ""
     log_level: str = "info"
     insecure: bool = False
 
     def __post_init__(self) -> None:
-        for name in (*LISTENERS, "clickhouse_http"):
+        for name in (*LISTENERS, "clickhouse_http", *(["prometheus"] if self.prometheus else [])):
             host, _, port = getattr(self, name).rpartition(":")
             if not host or not port.isdigit() or int(port) > 65535:
                 raise InvalidSetting(
@@ -98,7 +113,7 @@ class Settings:
                     f"{_variable(name)}={self.clickhouse_http} is not on loopback, and the embedded ClickHouse listens "
                     "nowhere else: use 127.0.0.1, or run a server of your own and set ASSAY_CLICKHOUSE_URL"
                 )
-            if name in LISTENERS and host not in LOOPBACK and not self.insecure:
+            if name in (*LISTENERS, "prometheus") and host not in LOOPBACK and not self.insecure:
                 raise InvalidSetting(
                     f"{_variable(name)}={getattr(self, name)} would let everybody in who can reach this machine, and "
                     "there are no keys yet: use 127.0.0.1, or add --insecure on a network that you trust"
@@ -119,6 +134,9 @@ class Settings:
                 )
         if self.min_free_disk_mb < 0:
             raise InvalidSetting(f"ASSAY_MIN_FREE_DISK_MB must be 0 or more, got {self.min_free_disk_mb!r}")
+        for name in ("daily_budget_calls", "daily_budget_tokens", "daily_budget_usd"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InvalidSetting(f"{_variable(name)} must be 0 (no limit) or more, got {getattr(self, name)!r}")
         if not 0 < self.trace_idle_seconds < math.inf:
             raise InvalidSetting(
                 f"ASSAY_TRACE_IDLE_SECONDS must be above 0 and finite, got {self.trace_idle_seconds!r}"
@@ -132,6 +150,14 @@ class Settings:
             _ = self.out_address
         except ValueError as error:
             raise InvalidSetting(f"ASSAY_OTLP_OUT (or ASSAY_OTLP_OUT_HEADERS) {error}") from None
+        try:
+            _ = self.allowed_hosts
+        except ValueError as error:
+            raise InvalidSetting(f"ASSAY_WEBHOOK_HOSTS {error}") from None
+        try:
+            _ = WebhookSecrets(self.webhook_secret) if self.webhook_secret else None
+        except ValueError as error:
+            raise InvalidSetting(f"ASSAY_WEBHOOK_SECRET {error}") from None
         if not self.database.replace("_", "").isalnum():
             raise InvalidSetting(f"ASSAY_DATABASE must be letters, digits and _, got {self.database!r}")
 
@@ -158,6 +184,11 @@ class Settings:
     def out_address(self) -> OutAddress | None:
         """`otlp_out` and its headers; None = results go nowhere."""
         return OutAddress(url=self.otlp_out, headers=self.otlp_out_headers) if self.otlp_out else None
+
+    @property
+    def allowed_hosts(self) -> WebhookHosts:
+        """`webhook_hosts`, read."""
+        return WebhookHosts(text=self.webhook_hosts)
 
     @property
     def web_origins(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from typing import Any
 from assay.heap import collect_rarely
 from benchmarks.report import Row, arguments, process_cpu_seconds, show
 from evaluator.judges.choose import Judges
+from evaluator.judges.metering import Meter
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.metrics.directory import Directory
@@ -119,7 +120,14 @@ async def parts(folder: str) -> AsyncIterator[Parts]:
             await migrate(database)
             using = Instruments(judges=judges, secret=b"s", sandbox=box)
 
-            async def apply(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+            async def apply(
+                definition: MetricDefinition,
+                material: Material,
+                *,
+                repeat: int = 0,
+                background: bool = False,
+                meter: Meter | None = None,
+            ) -> Conclusion:
                 if definition.kind is MetricKind.COMPOSITE:
                     return await conclude(definition, material, using=using, repeat=repeat)
                 return Conclusion(outcome=Score(value=0.5))

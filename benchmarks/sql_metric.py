@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, show
 from evaluator.expressions.compiler import compile_expression
+from evaluator.judges.metering import Meter
 from evaluator.metrics.conclude import Conclusion
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.material import Material
@@ -118,7 +119,14 @@ async def _through_engine(server: EmbeddedServer, database: Database, restricted
     }
 
 
-async def _nothing_else(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+async def _nothing_else(
+    definition: MetricDefinition,
+    material: Material,
+    *,
+    repeat: int = 0,
+    background: bool = False,
+    meter: Meter | None = None,
+) -> Conclusion:
     raise AssertionError(f"{definition.name} is no SQL metric")
 
 

@@ -71,5 +71,21 @@ class TooManyTargets(EvaluatorError):
     """A call asks for more (target, metric) pairs than one call may."""
 
 
+class BudgetSpent(EvaluatorError):
+    """A budget does not pay for the calls to judges that are asked for; `retry_seconds` later it does again."""
+
+    def __init__(self, message: str, *, retry_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
 class RunNotFound(EvaluatorError):
     """No run of this id."""
+
+
+class AlertNotFound(EvaluatorError):
+    """No alert of this name."""
+
+
+class DeliveryNotFound(EvaluatorError):
+    """No delivery of this id."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from exporter.commit import Committer
+from exporter.counting import Counts
 from exporter.digests import request_digest_of
 from exporter.disk import DiskGuard
 from storage.otlp.encode import Encoder
@@ -39,7 +40,9 @@ class Intake:
         committers: Mapping[Signal, Committer],
         *,
         redact: Callable[[Signal, bytes], bytes] | None = None,
+        counts: Counts | None = None,
     ) -> None:
+        self.counts = counts or Counts()
         self._guard = guard
         self._committers = committers
         self._redact = redact
@@ -61,7 +64,7 @@ class Intake:
             Rejected: ClickHouse refuses it for its content.
         """
         self.check_room()
-        committer = self._committers[signal]
+        committer, size = self._committers[signal], len(body)
         committer.check_room(self._translating_bytes + len(body))  # before the work of translating it
         self._translating_bytes += len(body)
         try:
@@ -71,12 +74,20 @@ class Intake:
         del body  # what waits to be committed are its rows; keeping both would double the memory of a burst
         digest = request_digest_of(translated)
         await committer.commit(translated.block, digest=digest, rows=translated.rows)
+        self._count(signal, translated, size)
         if translated.rejected:
             log.warning(
                 "partly_rejected",
                 extra={"signal": str(signal), "rejected": translated.rejected, "reason": translated.reason},
             )
         return translated
+
+    def _count(self, signal: Signal, translated: Translated, size: int) -> None:
+        counts = self.counts
+        counts.requests[signal] += 1
+        counts.items[signal] += translated.rows
+        counts.body_bytes[signal] += size
+        counts.rejected[signal] += translated.rejected
 
     async def _translate(self, signal: Signal, body: bytes, *, json: bool) -> Translated:
         def translate(body: bytes) -> Translated:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from exporter.commit import CommitLimits, Committer
+from exporter.counting import Counts
 from exporter.disk import DiskGuard, DiskLimits
 from exporter.intake import Intake, Signal
 from exporter.receiver.admission import Admission, AdmissionLimits
@@ -68,10 +69,12 @@ async def serve(
     stop: asyncio.Event,
     on_ready: Callable[[Endpoints], None],
     redaction: Redaction | None = None,
+    counts: Counts | None = None,
 ) -> None:
     """Serve until `stop`, then refuse what is new, answer what is under way, and return.
 
-    `on_ready` is called once, when both fronts listen; `redaction` sees every request before it is translated.
+    `on_ready` is called once, when both fronts listen; `redaction` sees every request before it is translated;
+    `counts` is kept up to date.
 
     Raises:
         PortInUse: An address cannot be bound; nothing is left listening.
@@ -82,8 +85,10 @@ async def serve(
     }
     guard = DiskGuard(sink, settings.disk)
     await guard.look()
-    intake = Intake(guard, committers, redact=redaction)
-    admission = Admission(settings.admission, lambda: sum(committer.held_bytes for committer in committers.values()))
+    counts = counts or Counts()
+    counts.held_bytes = lambda: sum(committer.held_bytes for committer in committers.values())
+    intake = Intake(guard, committers, redact=redaction, counts=counts)
+    admission = Admission(settings.admission, counts.held_bytes)
     grpc_front = GrpcFront(
         intake, admission, listen=_listen(settings, settings.grpc), max_body_bytes=settings.max_body_bytes
     )

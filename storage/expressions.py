@@ -37,6 +37,14 @@ class SpanExpressions(Protocol):
             Rejected: The server does not accept the expression; says why.
         """
 
+    async def values_between(self, expression: SpanExpression, *, since_ns: int, until_ns: int) -> bytes:
+        """The value, as Nullable(Float64), on every span that starts in [since, until): Native blocks with columns
+        `trace_id`, `span_id`, `value`.  Each span stands once.
+
+        Raises:
+            Rejected: As `values`.
+        """
+
     async def values(self, expression: SpanExpression, records: Sequence[TargetRecord]) -> Mapping[TargetRef, Value]:
         """The value on each target that is still stored; all targets are of one level.  Each span counts once.
 

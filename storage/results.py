@@ -6,7 +6,7 @@ Every method may raise `storage.errors.Unavailable` (a retry may succeed).  Othe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -24,6 +24,7 @@ class ResultFilter:
         run: All results of this run count, also those that newer ones have superseded.
         purposes: Empty = those that are shown on spans; with `run` all.
         minimum, maximum: Ends of a range of values, both included.
+        rules: One of these.
         labels: One of these, of a multilabel result one of its own.
     """
 
@@ -32,6 +33,7 @@ class ResultFilter:
     levels: tuple[Level, ...] = ()
     statuses: tuple[Status, ...] = ()
     rule: str = ""
+    rules: tuple[str, ...] = ()
     run: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -121,3 +123,9 @@ class Results(Protocol):
         self, metrics: Collection[str], *, trace_ids: Collection[str] = (), session_ids: Collection[str] = ()
     ) -> list[Evaluation]:
         """Current results of these metrics on these traces and their spans, and on these sessions; every version's."""
+
+    async def revised(self, targets: Collection[TargetRef]) -> Mapping[TargetRef, int]:
+        """When the last revision of targets came, milliseconds on the server's clock; a span's with its last log.
+
+        Targets of which nothing came after they first did may be missing.
+        """

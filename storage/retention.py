@@ -52,6 +52,7 @@ TABLES = (
     RetainedTable(name="judge_cache", arrival="CreatedAt", follows="otel_traces", own_days=30, whole_parts=False),
     RetainedTable(name="evaluations", arrival="InsertedAt", follows="evaluations"),
     RetainedTable(name="evaluations_current", arrival="InsertedAt", follows="evaluations"),
+    RetainedTable(name="action_deliveries", arrival="CreatedAt", follows="evaluations"),
 )
 NAMES = tuple(table.name for table in TABLES if table.name == table.follows)
 """Tables that an operator may name."""

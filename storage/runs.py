@@ -46,6 +46,17 @@ class RunKind(StrEnum):
     """Targets that have a result of the metric already; the new ones stand beside the old."""
 
 
+class Only(StrEnum):
+    """Which targets a backfill takes, by what the rule decided about them last."""
+
+    OVER_BUDGET = "over_budget"
+    FAILED = "failed"
+    """Set aside because workers died at them, too."""
+    CANCELLED = "cancelled"
+    UNSCORED = "unscored"
+    """The rule has decided nothing about them: they are from before its look-back, or it did not exist."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as it was asked for.  `selection`, `estimate` and `config` are JSON objects.
@@ -128,6 +139,8 @@ class Selected:
     """What a selection asks for: a window of start times [since, until), a sample, a filter, arrived before a time.
 
     Attributes:
+        experiment_ppm: The sample of what carries `assay.experiment.id`, where it is another; None = `sample_ppm`.
+        scope: `service.name` or resource attribute `assay.project`; '' = all.
         filter_sql: A boolean ClickHouse expression, compiled from an allow-list, with every literal bound.
     """
 
@@ -136,8 +149,28 @@ class Selected:
     until_ns: int
     arrived_ms: int
     sample_ppm: int = 1_000_000
+    experiment_ppm: int | None = None
+    scope: str = ""
     filter_sql: str = "1"
     filter_parameters: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def reads_traces(self) -> bool:
+        """Of traces and sessions: whether more than ids and times decides."""
+        return bool(self.scope) or self.filter_sql != "1" or self.experiment_ppm is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerState:
+    """The newest decision of a rule about one target and metric.
+
+    Attributes:
+        under_way: A living worker is at it, or it comes back by itself: it waits, or is to be tried again.
+    """
+
+    decision: str
+    watermark_ms: int
+    under_way: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,8 +277,19 @@ class Runs(Protocol):
     async def settled(self, run_id: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str, int]]:
         """(metric, target key, watermark) of these targets that a run's ledger has settled."""
 
+    async def concluded(
+        self, metrics: Mapping[str, int], targets: Sequence[TargetRecord]
+    ) -> dict[tuple[str, str], int]:
+        """Automatic results of these metric versions, failures aside: watermark by metric and target key."""
+
+    async def decided_by(self, rule: str, targets: Sequence[TargetRecord]) -> dict[tuple[str, str], LedgerState]:
+        """What a rule decided last about targets of one level, by metric, as the rule names it, and target key."""
+
     async def close(self, run_id: str, reason: str) -> None:
         """Mark what is open in a run's ledger as cancelled."""
+
+    async def sweep(self, *, quiet_seconds: int) -> None:
+        """Mark as cancelled what is still open, for so long, of runs that have ended lately or were never created."""
 
     async def recent_costs(self, metrics: Collection[str], level: Level) -> dict[str, RecentCost]:
         """What results of these metrics cost lately; metrics without any are missing."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from storing import SentSpan, new_trace_id
 
+from evaluator.judges.metering import Meter
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.metrics.material import Material
@@ -49,7 +50,15 @@ class Leaves:
     def __post_init__(self) -> None:
         self.hold.set()
 
-    async def apply(self, definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+    async def apply(
+        self,
+        definition: MetricDefinition,
+        material: Material,
+        *,
+        repeat: int = 0,
+        background: bool = False,
+        meter: Meter | None = None,
+    ) -> Conclusion:
         """A leaf by the table, a composite for real."""
         self.count[definition.name, material.ref.key] += 1
         if definition.kind is MetricKind.COMPOSITE:

@@ -30,7 +30,7 @@ from evaluator.online.leases import LeaseKeeper
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
-from storage.clickhouse.external import ClickHouseResultEvents
+from storage.clickhouse.external import ClickHouseResultEvents, ClickHouseWaitingResults
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseSink, ClickHouseTelemetry
@@ -73,7 +73,12 @@ class External:
 
 
 async def external(
-    database: Database, *, wait_seconds: float = 600.0, page: int = 500, pause_seconds: float = 0.0
+    database: Database,
+    *,
+    wait_seconds: float = 600.0,
+    memory_seconds: float = 60.0,
+    page: int = 500,
+    pause_seconds: float = 0.0,
 ) -> External:
     """One that holds the lease and has looked at nothing yet."""
     metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases(), fresh_seconds=0.0)
@@ -81,6 +86,7 @@ async def external(
     await leases.renew()
     worker = ExternalWorker(
         events=events,
+        waiting=ClickHouseWaitingResults(database),
         targets=Targets(events, ClickHouseTelemetry(database)),
         metrics=metrics,
         results=ClickHouseResults(database),
@@ -88,6 +94,8 @@ async def external(
         leases=leases,
         pause_seconds=pause_seconds,
         wait_seconds=wait_seconds,
+        memory_seconds=memory_seconds,
+        sweep_seconds=0.0,
         page=page,
     )
     return External(database=database, worker=worker, metrics=metrics, leases=leases)
@@ -175,7 +183,7 @@ class Endpoint:
         request = ExportLogsServiceRequest.FromString(await http.read())
         if self.answers and (status := self.answers.pop(0)) != 200:
             return web.Response(status=status)
-        if any(attributes(each)["gen_ai.evaluation.name"] in self.refuses for each in _records(request)):
+        if any(attributes(each).get("gen_ai.evaluation.name") in self.refuses for each in _records(request)):
             return web.Response(status=400)
         self.requests.append(request)
         self.headers.append(dict(http.headers))

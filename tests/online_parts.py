@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from scoring_parts import Scoring, scoring
 from storing import until
 
+from evaluator.judges.endpoints import Endpoint, Price
+from evaluator.online.budgets.purses import Purses
 from evaluator.online.explaining.explain import Explainer
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.polling.work import Pace
@@ -20,6 +22,7 @@ from evaluator.online.rules.catalogue import Rules
 from evaluator.online.rules.definition import RuleDefinition
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.explaining import ClickHouseInquiries
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.telemetry import ClickHouseTelemetry
@@ -28,7 +31,16 @@ from storage.queue import Completion
 from storage.results import ResultFilter
 
 COMPLETION = Completion(grace_one_ms=20, grace_many_ms=40, idle_ms=200)
-PACE = Pace(poll_seconds=0.1, page_traces=7, lanes=4, chunk_targets=3, cursor_seconds=0.0, drain_seconds=5.0)
+PACE = Pace(
+    poll_seconds=0.1,
+    idle_seconds=0.1,
+    page_traces=7,
+    lanes=4,
+    chunk_targets=3,
+    cursor_seconds=0.0,
+    drain_seconds=5.0,
+    sweep_share=1.0,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,7 @@ class Online:
     explainer: Explainer
     database: Database
     workers: list[OnlineWorker] = field(default_factory=list)
+    purses: Purses | None = None
 
     def worker(self, leases: LeaseKeeper, pace: Pace = PACE) -> OnlineWorker:
         """One that stands still until it is run."""
@@ -53,6 +66,7 @@ class Online:
             leases=leases,
             completion=COMPLETION,
             pace=pace,
+            purses=self.purses,
         )
 
     def leases(self, *, ttl_seconds: float = 30.0, renew_seconds: float = 0.1) -> LeaseKeeper:
@@ -82,6 +96,18 @@ class Online:
         found: list[Evaluation] = await until(enough)
         return found
 
+    async def until_decided(self, rule: str, decision: str, count: int) -> None:
+        """Wait until the ledger says this of so many (target, metric) of a rule."""
+
+        async def enough() -> bool:
+            rows = await self.database.query(
+                "SELECT count() AS n FROM decisions FINAL WHERE RuleId = {r:String} AND Decision = {d:String}",
+                {"r": rule, "d": decision},
+            )
+            return bool(rows[0]["n"] >= count)
+
+        await until(enough)
+
     async def until_quiet(self) -> None:
         """Wait until nothing is under way."""
         await until(self._nothing_started)
@@ -102,20 +128,29 @@ class Online:
 
 
 @asynccontextmanager
-async def online(database: Database) -> AsyncIterator[Online]:
-    """All parts on one database."""
-    async with scoring(database) as parts:
+async def online(
+    database: Database,
+    *,
+    purses: Purses | None = None,
+    cached: bool = False,
+    price: Price | None = None,
+    endpoints: Sequence[Endpoint] = (),
+) -> AsyncIterator[Online]:
+    """All parts on one database; `purses` pay for judges, `cached`, `price` and `endpoints` as of `scoring`."""
+    meter = purses.installation() if purses else None
+    async with scoring(database, cached=cached, price=price, meter=meter, endpoints=endpoints) as parts:
         rules = Rules(ClickHouseDefinitions(database), parts.metrics)
         queue = ClickHouseQueue(database)
         explainer = Explainer(
             rules=rules,
             metrics=parts.metrics,
             queue=queue,
+            inquiries=ClickHouseInquiries(database),
             telemetry=ClickHouseTelemetry(database),
             results=ClickHouseResults(database),
             completion=COMPLETION,
         )
-        yield Online(scoring=parts, rules=rules, queue=queue, explainer=explainer, database=database)
+        yield Online(scoring=parts, rules=rules, queue=queue, explainer=explainer, database=database, purses=purses)
 
 
 @asynccontextmanager

@@ -12,13 +12,16 @@ from scoring_parts import Scoring, scoring
 from storing import until
 
 from evaluator.online.leases import LeaseKeeper
+from evaluator.runs.bulk import Bulk
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.runs.definition import RunRequest
+from evaluator.runs.places import Live
 from evaluator.runs.worker import Pace, RunWorker
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.telemetry import ClickHouseTelemetry
+from storage.expressions import SpanExpressions
 from storage.model import Evaluation
 from storage.results import ResultFilter
 from storage.runs import RunStanding
@@ -57,7 +60,7 @@ class RunParts:
             standing = await self.runs.get(run_id)
             return standing if standing.state.is_final else None
 
-        standing: RunStanding = await until(final, seconds=60.0)
+        standing: RunStanding = await until(final, seconds=240.0)
         return standing
 
     async def done(self, request: RunRequest) -> RunStanding:
@@ -80,16 +83,24 @@ class RunParts:
 
 
 @asynccontextmanager
-async def run_parts(database: Database) -> AsyncIterator[RunParts]:
+async def run_parts(database: Database, *, expressions: SpanExpressions | None = None) -> AsyncIterator[RunParts]:
     """All parts on one database; nobody works yet."""
-    async with scoring(database) as parts:
+    async with scoring(database, expressions=expressions) as parts:
         yield RunParts(scoring=parts, runs=ClickHouseRuns(database), queue=ClickHouseQueue(database), database=database)
 
 
 @asynccontextmanager
-async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30.0) -> AsyncIterator[LeaseKeeper]:
-    """A worker for the length of the block; its leases are given back."""
-    leases = LeaseKeeper(ClickHouseLeases(parts.database), ttl_seconds=ttl_seconds, renew_seconds=0.1)
+async def working(
+    parts: RunParts,
+    *,
+    pace: Pace = PACE,
+    ttl_seconds: float = 30.0,
+    bulk: Bulk | None = None,
+    live: Live | None = None,
+    shared: LeaseKeeper | None = None,
+) -> AsyncIterator[LeaseKeeper]:
+    """A worker for the length of the block; its leases are given back, unless they are `shared`."""
+    leases = shared or LeaseKeeper(ClickHouseLeases(parts.database), ttl_seconds=ttl_seconds, renew_seconds=0.1)
     worker = RunWorker(
         runs=parts.runs,
         metrics=parts.scoring.metrics,
@@ -97,6 +108,8 @@ async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30
         telemetry=ClickHouseTelemetry(parts.database),
         scoring=parts.scoring.engine,
         leases=leases,
+        bulk=bulk,
+        live=live,
         pace=pace,
     )
     await leases.renew()
@@ -110,4 +123,5 @@ async def working(parts: RunParts, *, pace: Pace = PACE, ttl_seconds: float = 30
             parts.works = NobodyWorks()
             stop.set()
             await asyncio.wait([task])
-    await leases.release()
+    if shared is None:
+        await leases.release()

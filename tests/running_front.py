@@ -17,8 +17,10 @@ from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue, Works
 from evaluator.runs.pages import Pages
 from evaluator.scoring.request import Answer, EvaluationRequest, Pending
+from evaluator.server.completions import Ends
 from evaluator.server.serve import Parts, serving
 from storage.clickhouse.client import Database
+from storage.clickhouse.completions import ClickHouseCompletions
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
@@ -82,7 +84,14 @@ def run_catalogue(
     """Runs as callers know them."""
     runs, telemetry = ClickHouseRuns(database), ClickHouseTelemetry(database)
     pages = Pages(runs=runs, queue=ClickHouseQueue(database), telemetry=telemetry, size=size)
-    return RunCatalogue(runs=runs, metrics=metrics, telemetry=telemetry, pages=pages, worker=worker or NobodyWorks())
+    return RunCatalogue(
+        runs=runs,
+        metrics=metrics,
+        rules=Rules(ClickHouseDefinitions(database), metrics),
+        telemetry=telemetry,
+        pages=pages,
+        worker=worker or NobodyWorks(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,7 @@ async def running_front(
         metrics=metrics,
         rules=Rules(definitions, metrics),
         runs=run_catalogue(database, metrics),
+        completions=Ends(completions=ClickHouseCompletions(database)),
     )
     async with serving(address, parts, grace_seconds=grace_seconds) as port:
         yield Front(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from storing import SentSpan
 
 from evaluator.judges.choose import Judges
+from evaluator.judges.endpoints import Endpoint, Price
+from evaluator.judges.metering import Meter
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import aliases, builtin_metrics
@@ -32,6 +36,7 @@ from storage.otlp.messages import TracesRequest
 
 QUICK = Retries(max_tries=2, first_pause=0.01, longest_pause=0.1, call=30.0, whole=60.0)
 CRASH = "this text makes a metric crash"
+DEADLY = "this text kills the process that reads it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,8 @@ class Scoring:
     results: ClickHouseResults
     database: Database
     exchanges: Exchanges
+    using: Instruments
+    judges: Judges
 
 
 @asynccontextmanager
@@ -54,6 +61,9 @@ async def scoring(
     redact: Redact | None = None,
     traces: JudgeTraces | None = None,
     expressions: SpanExpressions | None = None,
+    meter: Meter | None = None,
+    price: Price | None = None,
+    endpoints: Sequence[Endpoint] = (),
 ) -> AsyncIterator[Scoring]:
     """The engine at work.  A target whose output is `CRASH` crashes whatever reads it, as a bug would.
 
@@ -61,11 +71,16 @@ async def scoring(
         cached: Answers of judges are kept for equal questions.
         traces: Where exchanges go, if not to ClickHouse.
         expressions: Computes SQL metrics.
+        meter: Pays where a request names nobody.
+        price: Of the judge; None = nobody knows it.
+        endpoints: Further judges, for metrics that name them.
     """
     async with AsyncExitStack() as stack:
         judge = await stack.enter_async_context(ScriptedJudge())
+        endpoint = Endpoint(name="scripted", model="openai/scripted", base_url=judge.base_url, price=price)
+        model = "gateway:/scripted" if price else "openai/scripted"
         judges = await stack.enter_async_context(
-            Judges(model="openai/scripted", base_url=judge.base_url, api_key="k", retries=QUICK)
+            Judges(model=model, base_url=judge.base_url, api_key="k", endpoints=[endpoint, *endpoints], retries=QUICK)
         )
 
         answers = ClickHouseJudgeAnswers(database) if cached else None
@@ -74,10 +89,19 @@ async def scoring(
         names = {metric.name: metric.name for metric in builtin_metrics()}
         using = Instruments(judges=judges, secret=b"s", redact=redact, kept=kept, sandbox=sandbox, names=names)
 
-        async def apply(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+        async def apply(
+            definition: MetricDefinition,
+            material: Material,
+            *,
+            repeat: int = 0,
+            background: bool = False,
+            meter: Meter | None = None,
+        ) -> Conclusion:
             if material.inputs.get("output") == CRASH:
                 raise RuntimeError("a bug in a metric")
-            return await conclude(definition, material, using=using, repeat=repeat)
+            if material.inputs.get("output") == DEADLY:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return await conclude(definition, material, using=using, repeat=repeat, background=background, meter=meter)
 
         results = ClickHouseResults(database)
         exchanges = Exchanges(traces or ClickHouseJudgeTraces(database), answers)
@@ -93,10 +117,18 @@ async def scoring(
                 exchanges=exchanges,
                 redact=redact,
                 expressions=expressions,
+                meter=meter,
             )
         )
         yield Scoring(
-            engine=engine, judge=judge, metrics=metrics, results=results, database=database, exchanges=exchanges
+            engine=engine,
+            judge=judge,
+            metrics=metrics,
+            results=results,
+            database=database,
+            exchanges=exchanges,
+            using=using,
+            judges=judges,
         )
 
 

@@ -89,6 +89,9 @@ def _next_step(error: CallFailed, address: str, rule_filter: str) -> str:
     if error.code == "UNAVAILABLE" and not error.reason:
         return f"nothing answers at {address}: start it with `assay up`, or name its data directory with --data-dir"
     if "position" in error.metadata:
+        place = next((violation.field for violation in error.field_violations), "")
+        if place.endswith(".when"):  # the condition of an action
+            return f"at character {error.metadata['position']} of {place}"
         return point_at(rule_filter, int(error.metadata["position"]))
     said = [violation for violation in error.field_violations if violation.description not in error.message]
     if said:
@@ -99,6 +102,8 @@ def _next_step(error: CallFailed, address: str, rule_filter: str) -> str:
 _STEPS = {
     "METRIC_NOT_FOUND": "`assay metric list` shows what there is",
     "RULE_NOT_FOUND": "`assay rule list` shows what there is",
+    "ALERT_NOT_FOUND": "`assay alert list` shows what there is",
+    "DELIVERY_NOT_FOUND": "`assay rule deliveries RULE` shows what there is",
     "TARGET_NOT_FOUND": 'copy ids from `assay sql "SELECT TraceId, SpanId FROM spans"`; it may not have arrived yet',
     "RUN_NOT_FOUND": "`assay run list` shows what there is",
     "RESULT_NOT_FOUND": "`assay score list` shows what there is",

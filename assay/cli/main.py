@@ -41,7 +41,23 @@ def settings(**flags: Any) -> Settings:
 
 def main() -> None:
     """Entry point: what is refused is said in a sentence, with the exit code 1 (2 for wrong usage)."""
-    from assay.cli import applying, erasing, metrics, proving, rules, running, runs, scores, store  # noqa: F401  (they register their commands)
+    from assay.cli import (  # noqa: F401  (they register their commands)
+        alerts,
+        applying,
+        completing,
+        erasing,
+        explaining,
+        metrics,
+        previewing,
+        proving,
+        rules,
+        running,
+        runs,
+        scores,
+        store,
+        testing,
+        watching,
+    )
 
     as_json = "--json" in sys.argv
     try:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
+from assay.cli import rule_options as options
 from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
 from evaluator.errors import InvalidDefinition
 from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.rules.policy import Budget, body_of
 from evaluator.online.rules.record import RuleRecord
 
 DEFINE = "Define"
@@ -35,7 +37,7 @@ def _print_rules(records: list[RuleRecord], as_json: bool) -> None:
             row
             | {
                 "metrics": ", ".join(row["metrics"]),
-                "rate": f"{row['sample_rate'] * 100:g} %",
+                "rate": _rates(row),
                 "state": "enabled" if row["enabled"] else "disabled",
             }
             for row in rows
@@ -49,13 +51,6 @@ def _print_rules(records: list[RuleRecord], as_json: bool) -> None:
     )
 
 
-Metrics = Annotated[list[str], typer.Option("--metric", help="A metric; may be given several times.")]
-Rate = Annotated[float | None, typer.Option("--rate", min=0.0, max=1.0, help="Share of traces, 0.0 to 1.0.")]
-Filter = Annotated[
-    str | None, typer.Option("--filter", help="kind = 'llm' AND service = 'x'; docs/rules.md has all names.")
-]
-
-
 @rule.command("list")
 def list_rules(data_dir: DataDir = None, as_json: Json = False) -> None:
     """All rules."""
@@ -65,26 +60,49 @@ def list_rules(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @rule.command("get")
 def get_rule(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """One rule, whole."""
+    """One rule, whole, and what was spent of its budget today (UTC)."""
     with client(data_dir) as service:
-        row = _rule_row(service.get_rule(name))
+        record = service.get_rule(name)
+        row = _rule_row(record)
+        if record.definition.budget != Budget():
+            now = datetime.now(UTC)
+            row["spent_today"] = body_of(service.rule_funnel(name, since=now - timedelta(minutes=1), until=now).spent)
     Printer(as_json).value(row, json.dumps(row, indent=2, ensure_ascii=False))
 
 
 @rule.command("create")
 def create_rule(
     name: Name,
-    metrics: Metrics,
-    level: Annotated[str, typer.Option(help="span or trace.")] = "span",
-    rate: Rate = None,
-    where: Filter = None,
+    metrics: Annotated[list[str], typer.Option("--metric", help="A metric; may be given several times.")],
+    level: Annotated[str, typer.Option(help="span, trace or session.")] = "span",
+    rate: options.Rate = None,
+    source_rates: options.SourceRates = None,
+    where: options.Filter = None,
+    scope: options.Scope = None,
+    when: options.WhenOption = None,
+    late: options.LateOption = None,
+    lookback: options.Lookback = None,
+    session_idle: options.SessionIdle = None,
+    attempts: options.Attempts = None,
+    backoff: options.Backoff = None,
+    max_age: options.MaxAge = None,
+    budget_calls: options.BudgetCalls = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_usd: options.BudgetUsd = None,
+    actions: options.Actions = None,
+    description: options.Description = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Make it, but do not score yet.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Score what arrives from now on (and what completed in the last hour)."""
-    body: dict[str, Any] = {"level": level, "metrics": metrics, "enabled": not disabled}
-    body |= {"sample_rate": 1.0 if rate is None else rate, "filter": where or ""}
+    """Score what arrives from now on (and what completed within --lookback, by default the last hour)."""
+    body = options.changed(
+        {"level": level, "enabled": not disabled},
+        metrics=metrics, rate=rate, source_rates=source_rates, where=where, scope=scope, when=when, late=late,
+        lookback=lookback, session_idle=session_idle, attempts=attempts, backoff=backoff, max_age=max_age,
+        budget_calls=budget_calls, budget_tokens=budget_tokens, budget_usd=budget_usd, actions=actions,
+        description=description,
+    )  # fmt: skip
     with client(data_dir, rule_filter=where or "") as service:
         _print_rules([service.create_rule(_rule(name, body))], as_json)
 
@@ -93,26 +111,41 @@ def create_rule(
 def update_rule(
     name: Name,
     metrics: Annotated[list[str] | None, typer.Option("--metric", help="Instead of those it has.")] = None,
-    rate: Rate = None,
-    where: Filter = None,
+    rate: options.Rate = None,
+    source_rates: options.SourceRates = None,
+    where: options.Filter = None,
+    scope: options.Scope = None,
+    when: options.WhenOption = None,
+    late: options.LateOption = None,
+    lookback: options.Lookback = None,
+    session_idle: options.SessionIdle = None,
+    attempts: options.Attempts = None,
+    backoff: options.Backoff = None,
+    max_age: options.MaxAge = None,
+    budget_calls: options.BudgetCalls = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_usd: options.BudgetUsd = None,
+    actions: options.Actions = None,
+    description: options.Description = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Edit a rule; what is scored already is not scored again."""
+    """Edit a rule, for what completes from now on; what is scored already is not scored again."""
     with client(data_dir, rule_filter=where or "") as service:
         current = service.get_rule(name).definition
-        changed = replace(
-            current,
-            metrics=tuple(metrics) if metrics else current.metrics,
-            sample_rate=current.sample_rate if rate is None else rate,
-            filter=current.filter if where is None else where,
-        )
-        _print_rules([service.update_rule(changed, base_version=current.version)], as_json)
+        body = options.changed(
+            current.to_body(),
+            metrics=metrics, rate=rate, source_rates=source_rates, where=where, scope=scope, when=when, late=late,
+            lookback=lookback, session_idle=session_idle, attempts=attempts, backoff=backoff, max_age=max_age,
+            budget_calls=budget_calls, budget_tokens=budget_tokens, budget_usd=budget_usd, actions=actions,
+            description=description,
+        )  # fmt: skip
+        _print_rules([service.update_rule(_rule(name, body), base_version=current.version)], as_json)
 
 
 @rule.command("enable")
 def enable_rule(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Let a rule score again, from an hour ago on."""
+    """Let a rule score again, from its --lookback before now on."""
     with client(data_dir) as service:
         _print_rules([service.enable_rule(name)], as_json)
 
@@ -130,6 +163,12 @@ def delete_rule(name: Name, data_dir: DataDir = None, as_json: Json = False) -> 
     with client(data_dir) as service:
         service.delete_rule(name)
     Printer(as_json).value({"deleted": name}, f"rule {name} is deleted; its results stay")
+
+
+def _rates(row: Mapping[str, Any]) -> str:
+    """`10 %`, and where it is another for a source: `10 %, experiment 100 %`."""
+    others = [f"{source} {rate * 100:g} %" for source, rate in row["source_rates"].items()]
+    return ", ".join([f"{row['sample_rate'] * 100:g} %", *others])
 
 
 def _rule(name: str, body: Mapping[str, Any]) -> RuleDefinition:

@@ -1,4 +1,4 @@
-"""Commands for runs: create (estimate first), list, show, watch, cancel."""
+"""Commands for runs: create and backfill (estimate first), list, show, watch, cancel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from assay.cli.console import FAILURE, USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
 from assay.cli.scores import SCORE, parse_target
 from storage.model import Level
-from storage.runs import RunState
+from storage.runs import Only, RunState
 
 if TYPE_CHECKING:
+    from assay.client import Client
     from assay.client_runs import Run
     from evaluator.runs.definition import Selection
 
@@ -67,17 +68,33 @@ def create_run(
         raise CommandFailed("targets by id take no filter, times, sample or limit", exit_code=USAGE)
     refs = [_metric(text) for text in metrics or ()]
     with client(data_dir, rule_filter=where) as service:
-        if dry_run or not yes:
-            estimate = service.create_run(chosen, refs, name=name, reuse=reuse, validate_only=True)
-            if dry_run:
-                Printer(as_json).value(asdict(estimate.estimate), said(estimate))
-                return
-            _confirm(estimate)
-        made = service.create_run(chosen, refs, name=name, reuse=reuse)
-        if not watch:
-            Printer(as_json).value(row(made), f"run {made.run_id} of {made.total or made.estimate.pairs} pairs started")
+        _start(service, chosen, refs, name=name, reuse=reuse, dry_run=dry_run, yes=yes, watch=watch, as_json=as_json)
+
+
+def _start(
+    service: Client,
+    chosen: Selection,
+    refs: list[Any],
+    *,
+    name: str,
+    reuse: bool,
+    dry_run: bool,
+    yes: bool,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Say what it would take, ask, start it, follow it: as far as was asked for."""
+    if dry_run or not yes:
+        estimate = service.create_run(chosen, refs, name=name, reuse=reuse, validate_only=True)
+        if dry_run:
+            Printer(as_json).value(asdict(estimate.estimate), said(estimate))
             return
-        _follow(service.watch_run(made.run_id), as_json)
+        _confirm(estimate)
+    made = service.create_run(chosen, refs, name=name, reuse=reuse)
+    if not watch:
+        Printer(as_json).value(row(made), f"run {made.run_id} of {made.total or made.estimate.pairs} pairs started")
+        return
+    _follow(service.watch_run(made.run_id), as_json)
 
 
 def _chosen(targets: list[str] | None, file: Path | None, failures_of: str) -> Selection | None:
@@ -138,6 +155,32 @@ def said(run: Run) -> str:
 
 def _known(number: int | None) -> str:
     return "unknown" if number is None else str(number)
+
+
+@run.command("backfill")
+def backfill(
+    rule: Annotated[str, typer.Argument(help="The rule's name; it need not be enabled.")],
+    since: Annotated[datetime | None, typer.Option("--from", help="Started at or after (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Started before (UTC).")] = None,
+    where: Annotated[str, typer.Option("--filter", help="Narrows further, beside the rule's own filter.")] = "",
+    only: Annotated[Only | None, typer.Option(help="Only what the rule decided this about last.")] = None,
+    recompute: Annotated[bool, typer.Option("--recompute", help="Also what has a result of this version.")] = False,
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    reuse: Annotated[bool, typer.Option("--reuse", help="Take stored scores of the same content.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it starts.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for its end, and show how far it is.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let a rule score the past: its metrics, sample, scope and filter over a range of time."""
+    from evaluator.runs.backfill import OfRule
+
+    if since is None and until is None:
+        raise CommandFailed("say which past: --from, --to or both", exit_code=USAGE)
+    asked = OfRule(rule=rule, since=_utc(since), until=_utc(until), filter=where, only=only, recompute=recompute)
+    with client(data_dir, rule_filter=where) as service:
+        _start(service, asked, [], name=name, reuse=reuse, dry_run=dry_run, yes=yes, watch=watch, as_json=as_json)
 
 
 @run.command("list")

@@ -1,4 +1,4 @@
-"""Commands for results: score, explain."""
+"""Commands for results."""
 
 from __future__ import annotations
 
@@ -79,12 +79,15 @@ def result_row(result: Result) -> dict[str, Any]:
         "output_tokens": result.usage.output_tokens,
         "cost_usd": result.usage.cost_usd,
         "latency_ms": result.usage.latency_ms,
+        "outdated_time": result.outdated_time.isoformat() if result.outdated_time else "",
     }
 
 
 def in_words(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `result_row` for people: what was concluded in one column, why in another."""
     why = row["explanation"] or (row["error_code"] and f"{row['error_code']}: {row['error_message']}")
+    if row["outdated_time"]:
+        why = f"(stale: more came at {row['outdated_time']}) {why}"
     return row | {"label": row["label"] or ", ".join(row["labels"]) or row["text"], "why": why}
 
 
@@ -194,15 +197,3 @@ def watch_scores(
         for watched in service.watch_results(ResultFilter(rule=rule, include_superseded=True)):
             if watched.result is not None:
                 print_results([watched.result], as_json)
-
-
-@app.command(rich_help_panel=SCORE)
-def explain(rule: str, target: Target, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Why a rule scored, or did not score, a target."""
-    with client(data_dir) as service:
-        found = service.explain(rule, parse_target(target))
-    rows = [
-        {"metric": each.metric, "decision": str(each.decision), "reason": each.reason, "attempts": each.attempts}
-        for each in found
-    ]
-    Printer(as_json).table(rows, {"metric": "metric", "decision": "decision", "reason": "why"}, empty="no metrics")

@@ -16,46 +16,71 @@ from pathlib import Path
 from typing import Any
 
 from assay.heap import collect_rarely
+from assay.own.metering import metering
+from assay.own.parts import EvaluatorParts
+from assay.roles.acting import act, offered_actions
 from assay.roles.process import run_as_child
 from assay.settings import OFF, Settings
 from evaluator.judges.choose import Judges
+from evaluator.judges.metering import Meter
 from evaluator.judges.port import JudgeError
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.code.plugin import Plugins
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judging.answers import KeptAnswers
-from evaluator.metrics.judging.judge_metric import Redact
+from evaluator.metrics.judging.judge_metric import Redact, questions
 from evaluator.metrics.material import Material
 from evaluator.metrics.registry import Metrics
+from evaluator.online.actions.catalogue import DeliveryCatalogue
+from evaluator.online.alerts.catalogue import AlertCatalogue
+from evaluator.online.budgets.purses import Purses
 from evaluator.online.emitting.worker import EmittingWorker
 from evaluator.online.explaining.explain import Explainer
+from evaluator.online.explaining.self_test import SelfTest
 from evaluator.online.external.targets import Targets
 from evaluator.online.external.worker import ExternalWorker
+from evaluator.online.funnels import FunnelCounter
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.maintenance import MaintenanceWorker
 from evaluator.online.polling.worker import OnlineWorker
 from evaluator.online.rules.catalogue import Rules
+from evaluator.online.rules.policy import Budget
+from evaluator.online.rules.preview import Previews
 from evaluator.online.writeback import WriteBackWorker
+from evaluator.runs.bulk import Bulk
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.runs.pages import Pages
 from evaluator.runs.worker import RunWorker
 from evaluator.sandbox.sandbox import Sandbox
 from evaluator.scoring.engine import Engine
 from evaluator.scoring.exchanges import Exchanges
+from evaluator.scoring.forecast import Forecast
 from evaluator.scoring.grouped import GroupedTelemetry
+from evaluator.server.completions import Ends
+from evaluator.server.funnels import RuleFunnels
+from evaluator.server.previewing import PreviewingFront
 from evaluator.server.serve import Parts, serving
+from evaluator.server.testing import RuleTests
+from storage.clickhouse.alerts import ClickHouseAlerts
+from storage.clickhouse.budgets import ClickHouseBudgets
+from storage.clickhouse.bulk import ClickHouseBulkResults
 from storage.clickhouse.client import Database
+from storage.clickhouse.completions import ClickHouseCompletions
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.deliveries import ClickHouseDeliveries
 from storage.clickhouse.engine_config import write_private
+from storage.clickhouse.explaining import ClickHouseInquiries
 from storage.clickhouse.expressions import ClickHouseExpressions
-from storage.clickhouse.external import ClickHouseResultEvents
+from storage.clickhouse.external import ClickHouseResultEvents, ClickHouseWaitingResults
+from storage.clickhouse.funnels import ClickHouseFunnels
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.schema import check_schema
+from storage.clickhouse.self_test import ClickHouseSelfTests
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.clickhouse.writeback import ClickHouseWriteBack
 from storage.expressions import SpanExpressions
@@ -79,8 +104,9 @@ async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callab
             api_key=settings.judge_api_key,
             endpoints=settings.judge_endpoints,
         )
-        async with judges, Sandbox() as sandbox, _expressions(settings) as expressions:
-            await _serve(settings, database, judges, sandbox, expressions, stop, ready)
+        with metering(settings, "evaluator") as meter:
+            async with judges, Sandbox() as sandbox, _expressions(settings) as expressions:
+                await _serve(settings, database, judges, sandbox, expressions, stop, ready, EvaluatorParts(meter))
 
 
 async def _serve(
@@ -91,18 +117,24 @@ async def _serve(
     expressions: SpanExpressions | None,
     stop: asyncio.Event,
     ready: Callable[[dict[str, Any]], None],
+    own: EvaluatorParts,
 ) -> None:
     definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
-    telemetry, queue = ClickHouseTelemetry(database), ClickHouseQueue(database)
+    telemetry, queue = ClickHouseTelemetry(database), own.queue(database)
     metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases(), expressions=expressions)
-    rules = Rules(definitions, metrics)
+    offered = offered_actions(settings)
+    rules = Rules(definitions, metrics, actions=offered, prices=judges)
     completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
     leases = LeaseKeeper(ClickHouseLeases(database))
     answers = ClickHouseJudgeAnswers(database) if settings.judge_cache else None
     instruments = _instruments(settings, judges, sandbox, answers)
     exchanges = Exchanges(ClickHouseJudgeTraces(database), answers)
-    apply = partial(_apply, instruments)
+    apply = own.applying(partial(_apply, instruments))
+    daily = Budget(
+        calls=settings.daily_budget_calls, tokens=settings.daily_budget_tokens, usd=settings.daily_budget_usd
+    )
     async with (
+        Purses(ClickHouseBudgets(database), installation=daily) as purses,
         GroupedTelemetry(telemetry) as grouped,
         Engine(
             metrics=metrics,
@@ -112,6 +144,7 @@ async def _serve(
             exchanges=exchanges,
             redact=instruments.redact,
             expressions=expressions,
+            meter=purses.installation(),
         ) as engine,
     ):
         online = OnlineWorker(
@@ -122,24 +155,64 @@ async def _serve(
             scoring=engine,
             leases=leases,
             completion=completion,
+            purses=purses,
         )
+        own.tell(online, instruments.kept)
         explainer = Explainer(
-            rules=rules, metrics=metrics, queue=queue, telemetry=telemetry, results=results, completion=completion
+            rules=rules,
+            metrics=metrics,
+            queue=queue,
+            inquiries=ClickHouseInquiries(database),
+            telemetry=telemetry,
+            results=results,
+            completion=completion,
         )
         runs = ClickHouseRuns(database)
+        forecast = Forecast(
+            metrics=metrics,
+            telemetry=grouped,
+            costs=runs,
+            render=partial(questions, using=instruments),
+            prices=judges,
+        )
+        previews = Previews(
+            rules=rules,
+            metrics=metrics,
+            queue=queue,
+            telemetry=telemetry,
+            completion=completion,
+            forecast=forecast,
+            scoring=engine,
+        )
         run_worker = RunWorker(
-            runs=runs, metrics=metrics, queue=queue, telemetry=telemetry, scoring=engine, leases=leases
+            runs=runs,
+            metrics=metrics,
+            queue=queue,
+            telemetry=telemetry,
+            scoring=engine,
+            leases=leases,
+            live=online,
+            bulk=Bulk(expressions=expressions, results=ClickHouseBulkResults(database)) if expressions else None,
         )
         parts = Parts(
             scoring=engine,
             computing=engine,
             results=results,
             explaining=explainer,
+            rule_tests=RuleTests(SelfTest(explainer, ClickHouseSelfTests(database))),
+            completions=Ends(completions=ClickHouseCompletions(database)),
+            funnels=RuleFunnels(
+                FunnelCounter(rules=rules, funnels=ClickHouseFunnels(database), budgets=ClickHouseBudgets(database))
+            ),
             metrics=metrics,
             rules=rules,
+            previews=PreviewingFront(previews),
+            alerts=AlertCatalogue(definitions, metrics, ClickHouseAlerts(database), actions=offered),
+            deliveries=DeliveryCatalogue(deliveries=ClickHouseDeliveries(database)),
             runs=RunCatalogue(
                 runs=runs,
                 metrics=metrics,
+                rules=rules,
                 telemetry=telemetry,
                 pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
                 worker=run_worker,
@@ -158,10 +231,11 @@ async def _serve(
                         for work in (
                             _warm_up(judges),
                             leases.run(),
-                            WriteBackWorker(ClickHouseWriteBack(database), leases).run(),
+                            WriteBackWorker(own.write_back(database), leases).run(),
                             _maintain(settings, queue, leases),
                             _take_external(database, metrics, leases),
                             _emit(settings, database, leases),
+                            act(settings, database, leases),
                         )
                     ]
                     tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
@@ -190,6 +264,7 @@ async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeep
     events = ClickHouseResultEvents(database)
     worker = ExternalWorker(
         events=events,
+        waiting=ClickHouseWaitingResults(database),
         targets=Targets(events, ClickHouseTelemetry(database)),
         metrics=metrics,
         results=ClickHouseResults(database),
@@ -261,9 +336,15 @@ async def _warm_up(judges: Judges) -> None:
 
 
 async def _apply(
-    using: Instruments, definition: MetricDefinition, material: Material, *, repeat: int = 0
+    using: Instruments,
+    definition: MetricDefinition,
+    material: Material,
+    *,
+    repeat: int = 0,
+    background: bool = False,
+    meter: Meter | None = None,
 ) -> Conclusion:
-    return await conclude(definition, material, using=using, repeat=repeat)
+    return await conclude(definition, material, using=using, repeat=repeat, background=background, meter=meter)
 
 
 def _redact(settings: Settings) -> Redact | None:

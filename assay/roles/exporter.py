@@ -6,11 +6,13 @@ import asyncio
 import resource
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.heap import collect_rarely, give_buffers_back
+from assay.own.metering import metering
 from assay.roles.process import run_as_child
 from assay.settings import OFF, Settings
+from exporter.counting import Counts
 from exporter.disk import DiskLimits
 from exporter.redaction import Redaction
 from exporter.server import Endpoints, ExporterSettings, serve
@@ -18,12 +20,14 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.telemetry import ClickHouseSink
 
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
+
 
 async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until `stop`; reports `otlp_grpc` and `otlp_http`."""
     give_buffers_back()
     _raise_file_limit()
-    redaction = _redaction(settings)
     hosts = {name: getattr(settings, name).rpartition(":")[0] for name in ("otlp_grpc", "otlp_http")}
 
     def on_ready(ports: Endpoints) -> None:
@@ -35,10 +39,18 @@ async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callabl
             }
         )
 
+    with metering(settings, "exporter") as meter:
+        await _serve(settings, meter, stop, on_ready)
+
+
+async def _serve(
+    settings: Settings, meter: Meter | None, stop: asyncio.Event, on_ready: Callable[[Endpoints], None]
+) -> None:
+    counts = Counts()
     async with Database(settings.clickhouse_url, database=settings.database) as database:
         await check_schema(database)
         await serve(
-            ClickHouseSink(database),
+            _sink(database, meter, counts),
             ExporterSettings(
                 grpc=settings.otlp_grpc,
                 http=settings.otlp_http,
@@ -48,8 +60,18 @@ async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callabl
             ),
             stop=stop,
             on_ready=on_ready,
-            redaction=redaction,
+            redaction=_redaction(settings),
+            counts=counts,
         )
+
+
+def _sink(database: Database, meter: Meter | None, counts: Counts) -> ClickHouseSink:
+    if meter is None:
+        return ClickHouseSink(database)
+    from assay.own.of_exporter import MeasuredSink, tell  # where nobody listens, nothing of it is loaded
+
+    tell(meter, counts)
+    return MeasuredSink(database, meter)
 
 
 def _redaction(settings: Settings) -> Redaction | None:

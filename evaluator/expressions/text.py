@@ -15,6 +15,10 @@ from evaluator.errors import InvalidFilter
 MAX_CHARACTERS = 4096
 MAX_TOKENS = 1000
 MAX_DEPTH = 32
+_OPENS = {
+    TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1,
+    TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1, TokenType.R_BRACE: -1,
+}  # fmt: skip
 
 
 def parsed(text: str, *, what: str, parser: type[Parser] = ClickHouse.Parser) -> exp.Expr:
@@ -61,6 +65,27 @@ def refusal(node: exp.Expr, message: str) -> InvalidFilter:
     return InvalidFilter(message, position=0)
 
 
+def conjuncts(tree: exp.Expr, text: str) -> list[tuple[exp.Expr, str]]:
+    """The conditions that must all hold for an expression to hold, each with its text: `a AND b` -> `a`, `b`."""
+    tokens = _tokens(text)
+    while isinstance(tree, exp.Paren):
+        tree, tokens = tree.this, tokens[1:-1]
+    if not isinstance(tree, exp.And):
+        return [(tree, text[tokens[0].start : tokens[-1].end + 1])]
+    texts: list[str] = []
+    depth, between, first = 0, False, tokens[0]
+    for place, (token, following) in enumerate(zip(tokens, [*tokens[1:], None], strict=True)):
+        depth += _OPENS.get(token.token_type, 0)
+        between = between or (depth == 0 and token.token_type is TokenType.BETWEEN)
+        ends = following is None or (depth == 0 and following.token_type is TokenType.AND and not between)
+        if depth == 0 and token.token_type is TokenType.AND:
+            between = False
+        if ends:
+            texts.append(text[first.start : token.end + 1])
+            first = tokens[min(place + 2, len(tokens) - 1)]
+    return list(zip(tree.flatten(unnest=False), texts, strict=True))
+
+
 def suggestion(name: str, known: Iterable[str], *, shown: Iterable[str] = ()) -> str:
     """The nearest known name, else all of them (`shown`, where there is more than one spelling)."""
     by_lower = {item.lower(): item for item in known if item}
@@ -102,8 +127,7 @@ def _check_tokens(tokens: Sequence[Token], what: str) -> None:
             raise InvalidFilter("comments are not allowed", position=token.end + 1)
         if token.token_type is TokenType.SEMICOLON:
             raise InvalidFilter(f"one {what} only, without ';'", position=token.start)
-        depth += {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1}.get(token.token_type, 0)
-        depth -= {TokenType.R_PAREN: 1, TokenType.R_BRACKET: 1, TokenType.R_BRACE: 1}.get(token.token_type, 0)
+        depth += _OPENS.get(token.token_type, 0)
         prefixes = prefixes + 1 if token.token_type in (TokenType.NOT, TokenType.DASH) else 0
         if depth > MAX_DEPTH or prefixes > MAX_DEPTH:
             raise InvalidFilter(f"nested more than {MAX_DEPTH} deep", position=token.start)

@@ -6,15 +6,18 @@ import asyncio
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.request import getproxies
 
 import aiohttp
 
+from evaluator.judges.charging import Charge, PriceOf
 from evaluator.judges.endpoints import GATEWAY, MAX_IN_FLIGHT, SMALL, Endpoint
 from evaluator.judges.gate import Gate
 from evaluator.judges.litellm_adapter import LiteLlm
+from evaluator.judges.metering import Meter
 from evaluator.judges.openai_wire import OPENAI_URL, OpenAiWire
 from evaluator.judges.plain import holds_no_object
 from evaluator.judges.port import (
@@ -30,6 +33,7 @@ from evaluator.judges.port import (
 )
 from evaluator.judges.prices import Prices
 from evaluator.judges.retrying import Attempt, Retries
+from evaluator.judges.sizes import expected_usage
 from storage.model import Usage
 
 CONNECT_SECONDS = 10.0
@@ -140,10 +144,7 @@ class Judges:
         self, model: str, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0
     ) -> float | None:
         """USD of a call with so many tokens, by its endpoint's price, else litellm's map; None where nobody knows."""
-        endpoint, name = self._resolved(self.model_for(model))
-        if endpoint is not None and endpoint.price is not None:
-            return endpoint.price.cost_usd(input_tokens, output_tokens, cached_tokens)
-        return (await self._known()).cost_usd(name, input_tokens, output_tokens, cached_tokens)
+        return (await self._price_of(self.model_for(model)))[0](input_tokens, output_tokens, cached_tokens)
 
     def away_seconds(self, model: str) -> float | None:
         """Seconds for which the model's endpoint is left alone since it cannot be reached; None = it is there."""
@@ -154,6 +155,7 @@ class Judges:
 
         Raises:
             JudgeError: With the usage and the calls of all tries.
+            OverBudget: The question's meter does not pay for it.
         """
         model = self.model_for(question.model)
         provider, name = self._provider(model)
@@ -167,6 +169,7 @@ class Judges:
             gate=provider.gate,
             retries=provider.retries,
             deadline=deadline,
+            charge=None if question.meter is None else await self._charge(question.meter, question),
         )
         try:
             answer = await attempt.answer()
@@ -275,6 +278,17 @@ class Judges:
             if not api_key:
                 raise JudgeRefused(f"no key for {model}: set OPENAI_API_KEY or ASSAY_JUDGE_API_KEY")
         return OpenAiWire(base_url=base_url or OPENAI_URL, api_key=api_key, session=self._session, provider=provider)
+
+    async def _price_of(self, model: str) -> tuple[PriceOf, bool]:
+        """What calls of a model cost, and whether the settings say so."""
+        endpoint, name = self._resolved(model)
+        if endpoint is not None and endpoint.price is not None:
+            return endpoint.price.cost_usd, True
+        return partial((await self._known()).cost_usd, name), False
+
+    async def _charge(self, meter: Meter, question: Question) -> Charge:
+        price, own = await self._price_of(self.model_for(question.model))
+        return Charge(meter=meter, expected=expected_usage(question), price=price, own_price=own)
 
     async def _priced(self, model: str, calls: tuple[Call, ...], usage: Usage) -> tuple[tuple[Call, ...], Usage]:
         """Calls and their sum with costs, where known and where tokens were spent.  The endpoint's price is first."""

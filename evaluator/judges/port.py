@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from evaluator.judges.metering import Meter
 from storage.model import Usage
 
 MAX_MESSAGE_CHARACTERS = 600
@@ -59,6 +60,8 @@ class Question:
             `Answer.verdict_probability`.
         media: What goes with `user`; a model that does not take it raises MediaNotTaken, and nothing is sent.
         earlier: Answers that did not do, each with what was wrong with it; `AsksJudges.repair` fills it.
+        background: It can wait: every other question goes first.
+        meter: The budgets that pay for it; None = nobody counts.
     """
 
     system: str
@@ -68,6 +71,8 @@ class Question:
     parameters: Mapping[str, object] = field(default_factory=dict)
     media: tuple[Media, ...] = ()
     earlier: tuple[tuple[str, str], ...] = ()
+    background: bool = False
+    meter: Meter | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +163,12 @@ class NoJudgeConfigured(JudgeError):
     """Neither the metric nor the installation names a model."""
 
     code = "NO_JUDGE_CONFIGURED"
+
+
+class PriceUnknown(JudgeError):
+    """A budget is in USD, and what the model costs is not known: nothing is sent."""
+
+    code = "PRICE_UNKNOWN"
 
 
 class JudgeUnavailable(JudgeError):

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from evaluator.judges.charging import Charge
 from evaluator.judges.gate import Gate
 from evaluator.judges.port import (
     Answer,
@@ -58,6 +59,7 @@ class Attempt:
 
     Args:
         deadline: Seconds of the event loop's clock; None = only `retries.whole` counts.
+        charge: Every try is paid for before it is made; None = nobody counts.
         uniform: Source of the jitter.
     """
 
@@ -69,6 +71,7 @@ class Attempt:
         gate: Gate,
         retries: Retries,
         deadline: float | None = None,
+        charge: Charge | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._judge = judge
@@ -76,6 +79,7 @@ class Attempt:
         self._gate = gate
         self._retries = retries
         self._deadline = deadline
+        self._charge = charge
         self._uniform = uniform
         self._now = asyncio.get_running_loop().time
         self._began = time.monotonic()
@@ -88,10 +92,11 @@ class Attempt:
 
         Raises:
             JudgeError: With the usage and the calls of all tries; the message says how many there were.
+            OverBudget: A try is not paid for; those before it were.
         """
         while True:
             try:
-                answer = await self._try()
+                answer = await (self._try() if self._charge is None else self._paid_try(self._charge))
             except JudgeError as error:
                 pause = self._pause_after(error)
                 if pause is None:
@@ -104,7 +109,8 @@ class Attempt:
         gate = self._gate
         self._refuse_if_away()  # before the places, which may all be taken by questions that wait for its return
         if not gate.slots.taken():  # where nothing has to be waited for, no time limit is set up either: it costs
-            await self._in_time(gate.slots.acquire(again=self._end is not None), "for a free place at the judge")
+            place = gate.slots.acquire(again=self._end is not None, background=self._question.background)
+            await self._in_time(place, "for a free place at the judge")
         try:
             if self._end is None:
                 end = self._now() + self._retries.whole
@@ -130,6 +136,15 @@ class Attempt:
         finally:
             gate.slots.release()
         return answer
+
+    async def _paid_try(self, charge: Charge) -> Answer:
+        self._refuse_if_away()
+        made = len(self._calls)
+        hold = await charge.hold()
+        try:
+            return await self._try()
+        finally:
+            charge.settle(hold, self._calls[made:])
 
     def _refuse_if_away(self) -> None:
         away = self._gate.breaker.away_seconds

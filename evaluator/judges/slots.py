@@ -1,4 +1,4 @@
-"""A bounded number of calls at once, where a question that asks again comes before those that have not asked yet."""
+"""A bounded number of calls at once: who asks again comes first, who can wait comes last."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections import deque
 
 
 class Slots:
-    """Places at one endpoint; first come, first served, among those that ask again and among the others."""
+    """Places at one endpoint; first come, first served, among those that ask again, those that ask, and those that can
+    wait (runs): these get a place when nobody else wants it."""
 
     def __init__(self, count: int) -> None:
         self._free = count
         self._again: deque[asyncio.Future[None]] = deque()
         self._first: deque[asyncio.Future[None]] = deque()
+        self._background: deque[asyncio.Future[None]] = deque()
 
     def taken(self) -> bool:
         """Take a place if one is free, which it never is while somebody waits."""
@@ -21,12 +23,12 @@ class Slots:
         self._free -= 1
         return True
 
-    async def acquire(self, *, again: bool) -> None:
+    async def acquire(self, *, again: bool, background: bool = False) -> None:
         """Wait for a place; a cancelled wait takes none."""
         if self.taken():
             return
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = self._again if again else self._first
+        line = self._again if again else self._background if background else self._first
         line.append(mine)
         try:
             await mine
@@ -37,7 +39,7 @@ class Slots:
 
     def release(self) -> None:
         """Give a place back: to whoever waits, else to the free ones."""
-        for line in (self._again, self._first):
+        for line in (self._again, self._first, self._background):
             while line:
                 next_one = line.popleft()
                 if not next_one.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from evaluator.judges.metering import Meter
 from evaluator.judges.port import AsksJudges
 from evaluator.metrics.code.code_metric import FUNCTIONS, code_metric, digest_of_code
 from evaluator.metrics.code.plugin import Plugins
@@ -78,6 +79,8 @@ async def conclude(
     using: Instruments,
     deadline: float | None = None,
     repeat: int = 0,
+    background: bool = False,
+    meter: Meter | None = None,
 ) -> Conclusion:
     """Apply a metric that `check` accepts.  A judge that cannot judge is a `Failure`, a missing input an `Abstention`.
 
@@ -85,9 +88,16 @@ async def conclude(
         material: What the target offers; inputs that it lacks are absent or blank.
         deadline: Seconds of the event loop's clock; None = only the judge's own limits.
         repeat: Which repetition of the same question, from 0: a judge gives each an answer of its own.
+        background: It can wait: every other question to the judge goes first.
+        meter: The budgets that pay for calls to judges; None = nobody counts.
+
+    Raises:
+        OverBudget: The budgets do not cover a call that it needs.
     """
     if definition.kind is MetricKind.JUDGE:
-        found = await judge_metric(definition, material, using=using, repeat=repeat, deadline=deadline)
+        found = await judge_metric(
+            definition, material, using=using, repeat=repeat, deadline=deadline, background=background, meter=meter
+        )
         conclusion = Conclusion(
             outcome=found.outcome,
             usage=found.usage,

@@ -326,8 +326,8 @@ class Metrics:
     async def _refuse_breaking(self, before: Directory, after: Directory, slug: str) -> None:
         if users := await self.broken_users(before, after, slug):
             raise MetricInUse(
-                f"metric {slug!r} is named by {', '.join(users)}, which would not find it any more (or not at their "
-                "level): change or delete these first"
+                f"metric {slug!r} is named by {', '.join(users)}, which would not find it any more, or not at "
+                "their level, or could not compute it: change or delete these first"
             )
 
     async def _was_there(self, name: str) -> bool:

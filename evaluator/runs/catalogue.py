@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from evaluator.errors import InvalidDefinition, LevelMismatch, RunNotFound, TargetNotFound
 from evaluator.metrics.composite.requirements import BY_OTHERS
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.rules.record import RuleRecord
+from evaluator.runs.backfill import OfRule, RuleWork, names_of
+from evaluator.runs.backfill_estimate import estimate_backfill
 from evaluator.runs.definition import (
     KIND_OF,
     MAX_NAME,
@@ -22,19 +25,27 @@ from evaluator.runs.definition import (
     RunRequest,
     Where,
     pinned,
+    selected_of_rule,
 )
 from evaluator.runs.estimate import Estimate, Estimator
 from evaluator.runs.pages import Pages
 from evaluator.scoring.plan import KnowsMetrics, wanted
 from evaluator.scoring.request import MetricRef
 from storage.errors import NotFound
-from storage.model import RESULT_NAMESPACE, Level, TargetRef
+from storage.model import RESULT_NAMESPACE, Level, Purpose, TargetRef
 from storage.runs import Run, RunFailures, Runs, RunStanding, RunState
 from storage.telemetry import TargetRecord, Telemetry
 
 SAMPLED_PAGES = 10
 """Of a selection whose filter reads more than an index: from these the share that passes is worked out."""
 EVER_MS = 2**42
+
+
+class GetsRules(Protocol):
+    """`evaluator.online.rules.catalogue.Rules`."""
+
+    async def get(self, name: str) -> RuleRecord:
+        """A rule; raises RuleNotFound."""
 
 
 class Works(Protocol):
@@ -53,6 +64,7 @@ class RunCatalogue:
 
     runs: Runs
     metrics: KnowsMetrics
+    rules: GetsRules
     telemetry: Telemetry
     pages: Pages
     worker: Works
@@ -62,7 +74,7 @@ class RunCatalogue:
 
         Raises:
             InvalidDefinition: A field is not acceptable; says which and why.
-            MetricNotFound, RunNotFound, TargetNotFound: As it says.
+            MetricNotFound, RuleNotFound, RunNotFound, TargetNotFound: As it says.
             LevelMismatch: A metric does not work at the level of the targets.
         """
         if len(request.name) > MAX_NAME:
@@ -124,15 +136,21 @@ class RunCatalogue:
         """The run with its estimate; and where chosen targets stand."""
         estimator = Estimator(runs=self.runs, metrics=self.metrics)
         located: Sequence[TargetRecord] = ()
-        origin, purpose, retry_of = run_id, PURPOSE_OF[KIND_OF[type(request.selection)]], ""
+        config: dict[str, object] = {
+            "origin": run_id,
+            "purpose": str(PURPOSE_OF[KIND_OF[type(request.selection)]]),
+            "reuse": request.reuse,
+        }
+        retry_of = ""
         match request.selection:
             case FailuresOf(run_id=retry_of):
                 if request.metrics:
                     raise InvalidDefinition("metrics", "must be empty: what failed is evaluated with what failed on it")
                 of_run = (await self.get(retry_of)).run
                 metrics = await wanted(self.metrics, [pinned(metric) for metric in of_run.metrics])
-                origin, purpose = str(of_run.config["origin"]), type(purpose)(str(of_run.config["purpose"]))
+                config = {**of_run.config, "reuse": request.reuse}
                 selection: dict[str, object] = {"failures_of": retry_of}
+                config |= {"rule": _without_choice(config["rule"])} if "rule" in config else {}
                 estimate = await self._estimated_failures(estimator, retry_of, metrics)
             case Chosen(targets=targets):
                 metrics = await self._metrics(request.metrics, {ref.level for ref in targets})
@@ -157,6 +175,26 @@ class RunCatalogue:
                     level=where.level,
                     reuse=request.reuse,
                 )
+            case OfRule() as asked:
+                if request.metrics:
+                    raise InvalidDefinition("metrics", "must be empty: a backfill computes those of its rule")
+                rule = (await self.rules.get(asked.rule)).definition
+                metrics = await self._metrics([MetricRef(name=name) for name in rule.metrics], {rule.level})
+                selection = {"of_rule": asked.to_body() | {"definition": rule.to_body()}}
+                work = RuleWork(
+                    rule=rule.name,
+                    version=rule.version,
+                    names=names_of(rule, metrics),
+                    only=asked.only,
+                    recompute=asked.recompute,
+                )
+                config |= {"rule": work.to_body()}
+                if not asked.recompute:  # the very results that the rule would have made
+                    config |= {"origin": rule.name, "source": str(Purpose.ONLINE)}
+                chosen_of = selected_of_rule(asked, rule, arrived_ms=EVER_MS)
+                estimate = await estimate_backfill(
+                    self.runs, self.pages, estimator, work, metrics, chosen_of, pages=SAMPLED_PAGES
+                )
             case Where() as where:
                 metrics = await self._metrics(request.metrics, {where.level})
                 selection = {"where": where.to_body()}
@@ -168,7 +206,7 @@ class RunCatalogue:
             selection=selection,
             metrics=tuple(f"{metric.name}@{metric.version}" for metric in metrics),
             estimate=estimate.to_body(),
-            config={"origin": origin, "purpose": str(purpose), "reuse": request.reuse},
+            config=config,
             retry_of=retry_of,
         )
         return run, located
@@ -245,12 +283,17 @@ class RunCatalogue:
             case Recompute(where=where):
                 versions = {ref.name: ref.version or 0 for ref in map(pinned, run.metrics)}
                 await self.runs.enqueue_scored(run.run_id, where.selected(arrived_ms=MAX_NS), versions)
-            case Where():
+            case Where() | OfRule():
                 pass
 
 
 def _due(metric: MetricDefinition, level: Level, kind: str) -> bool:
     return level is not Level.SPAN or not metric.span_kinds or not kind or kind in metric.span_kinds
+
+
+def _without_choice(rule: Any) -> dict[str, object]:
+    """Of a retry: what failed is what it is about, whatever its first run was asked for."""
+    return {**rule, "only": "", "recompute": False}
 
 
 def _id(request_id: str) -> uuid.UUID:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from evaluator.errors import EvaluatorError
-from evaluator.online.polling.work import decision_and_reason
+from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.polling.work import decision_and_reason, is_due
 from evaluator.runs.definition import RunPlan
+from evaluator.runs.pages import Page
 from evaluator.runs.tally import Progress
-from evaluator.scoring.request import EvaluationRequest, MetricRef, Pending
+from evaluator.scoring.request import EvaluationRequest, MetricRef, Pending, Unpaid
 from storage.errors import StorageError, Unavailable
 from storage.model import Evaluation
 from storage.queue import Decision, LedgerDecision, Queue
+from storage.runs import QueuedTarget
 from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 
 
-Conclusion: TypeAlias = Evaluation | Pending | StorageError
+Conclusion: TypeAlias = Evaluation | Pending | Unpaid | StorageError
 
 
 class ScoresRecords(Protocol):
@@ -65,7 +69,7 @@ class Chunks:
             try:
                 await self.queue.record(self._entries(chunk, "started"))
                 decisions, conclusions = await self._concluded(chunk, deduplicate=deduplicate)
-                await self.queue.record(decisions)
+                await self.queue.record([*decisions, *_of_rule(chunk.plan, decisions, conclusions)])
             except Unavailable as error:
                 log.warning("run_postponed", extra={"run": chunk.plan.run_id, "reason": str(error)})
                 deduplicate = True
@@ -83,6 +87,10 @@ class Chunks:
             purpose=plan.purpose,
             origin=plan.origin,
             run=plan.run_id,
+            rule=plan.rule.rule if plan.rule else "",
+            rule_version=plan.rule.version if plan.rule else 0,
+            source=plan.source,
+            background=True,
             reuse=plan.reuse,
             deduplicate=deduplicate or plan.retry_failed or plan.origin != plan.run_id,
             retry_failed=plan.retry_failed,
@@ -143,3 +151,55 @@ class Chunks:
             reason=reason,
             worker=self.owner,
         )
+
+
+def _of_rule(plan: RunPlan, decisions: Sequence[Decision], conclusions: Sequence[Conclusion]) -> Iterator[Decision]:
+    """What the ledger of the rule says, whose results they are: what is final."""
+    if plan.rule is None:
+        return
+    attempts = {(each.target, each.metric): each.attempt for each in conclusions if isinstance(each, Evaluation)}
+    for decision in decisions:
+        if decision.decision not in ("waiting", "cancelled"):
+            attempt = attempts.get((decision.target, decision.metric), 1)
+            yield plan.rule.of_rule(replace(decision, attempt=attempt), plan.run_id)
+
+
+def chunks_of(
+    plan: RunPlan,
+    metrics: Sequence[MetricDefinition],
+    page: Page,
+    *,
+    settled: Collection[tuple[str, str, int]],
+    picked: Collection[tuple[str, str]] | None,
+    size: int,
+) -> Iterator[Chunk]:
+    """What is due of a page, in chunks of targets that are due for the same metrics.
+
+    Args:
+        settled: (metric, target key, watermark) that the run is done with.
+        picked: (metric, target key) that it is about; None = all.
+        size: Targets in a chunk.
+    """
+    entries: dict[str, QueuedTarget] = {entry.ref.key: entry for entry in page.queued}
+    due: defaultdict[tuple[MetricRef, ...], list[TargetRecord]] = defaultdict(list)
+    for record in page.records:
+        entry = entries.get(record.ref.key)
+        names = tuple(
+            MetricRef(name=metric.name, version=metric.version)
+            for metric in metrics
+            if (metric.name in entry.watermark_ms if entry else is_due(metric, record))
+            and (metric.name, record.ref.key, record.watermark_ms) not in settled
+            and (picked is None or (metric.name, record.ref.key) in picked)
+        )
+        if names:
+            due[names].append(record)
+    for refs, records in due.items():
+        for start in range(0, len(records), size):
+            part = tuple(records[start : start + size])
+            watermarks = {
+                (record.ref.key, name): watermark_ms
+                for record in part
+                if record.ref.key in entries
+                for name, watermark_ms in entries[record.ref.key].watermark_ms.items()
+            }
+            yield Chunk(plan=plan, metrics=refs, records=part, watermark_ms=watermarks)

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from evaluator.errors import InvalidDefinition, InvalidFilter
+from evaluator.online.rules.definition import RuleDefinition
+from evaluator.runs import backfill
+from evaluator.runs.backfill import OfRule, RuleWork
 from evaluator.scoring.request import MetricRef
 from storage.model import Level, Purpose, TargetRef
 from storage.runs import Run, RunKind, Selected
@@ -55,10 +58,10 @@ class Where:
             InvalidFilter: With the position of what is not accepted.
         """
         # sqlglot takes half a second to import, which a start need not wait for
-        from evaluator.online.rules.filters import compile_filter
+        from evaluator.online.rules.filters import compile_for_run
 
         try:
-            compiled = compile_filter(self.filter, Level.SPAN if self.level is Level.SPAN else Level.TRACE)
+            compiled = compile_for_run(self.filter, self.level)
         except InvalidFilter as error:
             field = "selection.where.filter"
             raise InvalidFilter(error.reason, position=error.position, field=field) from None
@@ -125,7 +128,7 @@ class Chosen:
     targets: tuple[TargetRef, ...]
 
 
-Selection: TypeAlias = Where | Recompute | FailuresOf | Chosen
+Selection: TypeAlias = Where | Recompute | FailuresOf | Chosen | OfRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +136,7 @@ class RunRequest:
     """A run as somebody asks for it.
 
     Attributes:
-        metrics: Empty for `FailuresOf`: what failed is evaluated with what failed on it.
+        metrics: Empty for `FailuresOf` (what failed is evaluated with what failed on it) and `OfRule` (the rule's own).
         name: What people call it; '' = nothing.
         reuse: Take a stored success of the same metric digest and content instead of paying again.
         request_id: A UUID that makes the request idempotent; '' = a new run each time.
@@ -153,8 +156,10 @@ class RunPlan:
     Attributes:
         selected: The query that selects its targets; None = they stand in the ledger.
         limit: At most so many of them; 0 = all.
-        origin, purpose: Of its results; from them their ids are made.
+        origin, source: Of its results; from them their ids are made.
+        purpose: Of its results.
         retry_failed: A stored failure is attempted again.
+        rule: Whose results they are; None = nobody's.
     """
 
     run_id: str
@@ -165,6 +170,8 @@ class RunPlan:
     purpose: Purpose
     reuse: bool
     retry_failed: bool
+    source: Purpose | None = None
+    rule: RuleWork | None = None
 
     @classmethod
     def of(cls, run: Run) -> RunPlan:
@@ -172,16 +179,40 @@ class RunPlan:
         body: Any = run.selection.get("where")
         where = Where.from_body(body) if body else None
         created_ms = int(run.created.timestamp() * 1000) if run.created else 0
+        selected = where.selected(arrived_ms=created_ms) if where else None
+        of_rule: Any = run.selection.get("of_rule")
+        if of_rule:
+            rule = RuleDefinition.from_body(of_rule["rule"], of_rule["definition"])
+            selected = selected_of_rule(OfRule.from_body(of_rule), rule, arrived_ms=created_ms)
+        rule_work: Any = run.config.get("rule")
+        work = RuleWork.from_body(rule_work) if rule_work else None
         return cls(
             run_id=run.run_id,
             metrics=tuple(pinned(metric) for metric in run.metrics),
-            selected=where.selected(arrived_ms=created_ms) if where else None,
+            selected=selected,
             limit=where.limit if where else 0,
             origin=str(run.config.get("origin") or run.run_id),
             purpose=Purpose(str(run.config["purpose"])),
             reuse=bool(run.config.get("reuse")),
-            retry_failed=bool(run.retry_of),
+            retry_failed=bool(run.retry_of) or (work is not None and not work.recompute),
+            source=Purpose(str(run.config["source"])) if run.config.get("source") else None,
+            rule=work,
         )
+
+
+def selected_of_rule(asked: OfRule, rule: RuleDefinition, *, arrived_ms: int) -> Selected:
+    """What a backfill selects, as the store takes it.
+
+    Raises:
+        InvalidFilter: With the position of what is not accepted.
+    """
+    return backfill.selected(
+        asked,
+        rule,
+        since_ns=_nanoseconds(asked.since, 0),
+        until_ns=_nanoseconds(asked.until, MAX_NS),
+        arrived_ms=arrived_ms,
+    )
 
 
 def pinned(text: str) -> MetricRef:
@@ -192,6 +223,7 @@ def pinned(text: str) -> MetricRef:
 
 KIND_OF: Mapping[type[Selection], RunKind] = {
     Where: RunKind.BACKFILL,
+    OfRule: RunKind.BACKFILL,
     Recompute: RunKind.RECOMPUTE,
     FailuresOf: RunKind.BATCH,
     Chosen: RunKind.BATCH,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evaluator.runs.definition import RunPlan
 from storage.model import Level, TargetRef
-from storage.queue import Candidates, Queue, ReadyTrace
+from storage.queue import Candidates, Queue, Ready
 from storage.runs import QueuedTarget, Runs, Selected, SelectedTarget
 from storage.telemetry import TargetRecord, Telemetry
 
@@ -82,20 +82,22 @@ class Pages:
 
     async def passing(self, selected: Selected, rows: Sequence[SelectedTarget]) -> list[SelectedTarget]:
         """Of selected targets those for which the filter is true; spans have been through it."""
-        if selected.level is Level.SPAN or selected.filter_sql == "1":
+        if selected.level is Level.SPAN or not selected.reads_traces:
             return list(rows)
         of_session = selected.level is Level.SESSION
         trace_of = {row.ref: row.first_trace_id if of_session else row.ref.trace_id for row in rows}
         refs = [TargetRef(level=Level.TRACE, trace_id=trace_id) for trace_id in dict.fromkeys(trace_of.values())]
         located = await self.telemetry.locate(refs)
-        traces = [ReadyTrace(record=record, has_logs=False, ready_ms=0) for record in located.values()]
+        traces = [Ready(record=record, ready_ms=0) for record in located.values()]
         wanted = Candidates(
             level=Level.TRACE,
-            sample_ppm=1_000_000,
+            sample_ppm=1_000_000 if of_session else selected.sample_ppm,
+            experiment_ppm=None if of_session else selected.experiment_ppm,
+            scope=selected.scope,
             filter_sql=selected.filter_sql,
             filter_parameters=selected.filter_parameters,
         )
-        passed = {record.ref.trace_id for record in await self.queue.candidates(traces, wanted)}
+        passed = {each.record.ref.trace_id for each in await self.queue.candidates(traces, [wanted])}
         return [row for row in rows if trace_of[row.ref] in passed]
 
     async def _ledger(self, run_id: str, after: Sequence[str | int]) -> AsyncIterator[Page]:

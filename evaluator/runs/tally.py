@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storage.model import Evaluation
@@ -62,6 +62,10 @@ class Progress:
                 self._output_tokens += usage.output_tokens
                 self._cost_usd += usage.cost_usd or 0.0
                 self._unpriced += usage.cost_usd is None and bool(usage.input_tokens or usage.output_tokens)
+
+    def count(self, decisions: Mapping[str, int]) -> None:
+        """So many pairs are settled."""
+        self._decisions.update(decisions)
 
     def begin(self, place: tuple[str | int, ...]) -> Begun:
         """A page is handed over; `finish` it once its chunks are."""

@@ -5,30 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import time
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from evaluator.errors import EvaluatorError
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.polling.work import is_due
-from evaluator.runs.chunks import Chunk, Chunks, ScoresRecords
+from evaluator.runs.backfill import chosen
+from evaluator.runs.bulk import Bulk
+from evaluator.runs.chunks import Chunk, Chunks, ScoresRecords, chunks_of
 from evaluator.runs.definition import RunPlan
 from evaluator.runs.pages import Page, Pages
+from evaluator.runs.places import Live, NothingLive, Places
 from evaluator.runs.tally import Begun, Progress
 from evaluator.scoring.plan import KnowsMetrics
-from evaluator.scoring.request import MetricRef
 from storage.errors import StorageError, Unavailable
 from storage.model import MetricKind
 from storage.queue import Decision, Queue
-from storage.runs import QueuedTarget, Runs, RunStanding, RunState
-from storage.telemetry import TargetRecord, Telemetry
+from storage.runs import Runs, RunStanding, RunState
+from storage.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+
+SAY_AGAIN = timedelta(hours=12)
+"""The store forgets progress after two days: a run that waits says it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +41,34 @@ class Pace:
 
     Attributes:
         lanes: Chunks under way, of all runs together: what a run may hold of judges and memory, whatever its size.
+        lanes_beside_live: As many while rules have work at hand.
         judged_targets: Targets in a chunk where a model is asked; `computed_targets` where none is.
         active_runs: Runs that are worked on at once; the others wait in the order of their creation.
         rest_seconds: Pause of a run that only waits for results of others: meanwhile it holds nobody's place.
+        sweep_seconds: Between looks for what ended runs left open; `stray_seconds`: so long it is left alone.
     """
 
     poll_seconds: float = 5.0
     report_seconds: float = 1.0
     page_targets: int = 1000
     lanes: int = 4
+    lanes_beside_live: int = 1
     judged_targets: int = 8
     computed_targets: int = 100
     active_runs: int = 4
     rest_seconds: float = 30.0
+    sweep_seconds: float = 3600.0
+    stray_seconds: int = 3600
     drain_seconds: float = 5.0
 
 
 class RunWorker:
-    """Works on runs until it is told to stop; what it was at, another process takes up."""
+    """Works on runs until it is told to stop; what it was at, another process takes up.
+
+    Args:
+        live: Whom runs give way to; None = nobody.
+        bulk: Does what can be done in the store; None = nothing is.
+    """
 
     def __init__(
         self,
@@ -65,19 +79,23 @@ class RunWorker:
         telemetry: Telemetry,
         scoring: ScoresRecords,
         leases: LeaseKeeper,
+        live: Live | None = None,
+        bulk: Bulk | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._runs = runs
         self._metrics = metrics
         self._queue = queue
         self._leases = leases
+        self._bulk = bulk
         self._pace = pace or Pace()
         self._pages = Pages(runs=runs, queue=queue, telemetry=telemetry, size=self._pace.page_targets)
         self._chunks = Chunks(scoring=scoring, queue=queue, owner=leases.owner)
-        self._lanes = asyncio.Semaphore(self._pace.lanes)
+        self._lanes = Places(self._pace.lanes, beside_live=self._pace.lanes_beside_live, live=live or NothingLive())
         self._active: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, float] = {}
         """Until when, by the monotonic clock."""
+        self._swept_at = -math.inf
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -117,6 +135,9 @@ class RunWorker:
         shards = self._leases.owned("score")
         if not shards:
             return
+        if time.monotonic() - self._swept_at >= self._pace.sweep_seconds:
+            await self._runs.sweep(quiet_seconds=self._pace.stray_seconds)
+            self._swept_at = time.monotonic()
         unfinished = await self._runs.unfinished(shards)
         self._resting = {run_id: until for run_id, until in self._resting.items() if run_id in unfinished}
         for run_id in unfinished:
@@ -168,11 +189,16 @@ class RunWorker:
         if run_id not in self._resting:
             await self._runs.enter(run_id, RunState.RUNNING, total=total, tally=tally)
             log.info("run_started", extra={"run": run_id, "resumed": resumed, "done": tally.done})
+        elif _is_old(standing):
+            await self._runs.progress(run_id, total=total, tally=tally, checkpoint=standing.checkpoint)
         metrics = [await self._metrics.get(metric.name, metric.version) for metric in plan.metrics]
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report(run_id, progress))
-                await self._score(plan, metrics, progress, resumed=resumed)
+                if await self._in_bulk(plan, metrics, progress, resumed=resumed):
+                    await self._score(replace(plan, selected=None), metrics, progress, resumed=True, waiting=True)
+                else:
+                    await self._score(plan, metrics, progress, resumed=resumed)
                 if run_id in self._resting:  # what waits for results of others, once more
                     await self._score(replace(plan, selected=None), metrics, progress, resumed=True, waiting=True)
                 waits = bool(await self._runs.queued_metrics(run_id))
@@ -187,6 +213,14 @@ class RunWorker:
                 self._resting[run_id] = time.monotonic() + self._pace.rest_seconds
             elif not self._stopping.is_set():
                 await self._finish(run_id, progress)
+
+    async def _in_bulk(
+        self, plan: RunPlan, metrics: list[MetricDefinition], progress: Progress, *, resumed: bool
+    ) -> bool:
+        """Whether all of a run's selection was done in the store; what is left of it stands in the ledger then."""
+        if self._bulk is None or not self._bulk.takes(plan, metrics, pairs=progress.total):
+            return False
+        return await self._bulk.score(plan, metrics, progress, resumed=resumed)
 
     async def _score(
         self,
@@ -212,7 +246,10 @@ class RunWorker:
                 begun = progress.begin(progress.checkpoint if waiting else page.place)
                 await self._settle_gone(plan, page, progress)
                 settled = await self._runs.settled(plan.run_id, page.records) if resumed and not page.queued else set()
-                for chunk in _chunks(plan, metrics, page, settled, size):
+                picked = None
+                if plan.rule is not None and not page.queued:
+                    picked = await chosen(self._runs, plan.rule, metrics, page.records)
+                for chunk in chunks_of(plan, metrics, page, settled=settled, picked=picked, size=size):
                     await self._lanes.acquire()
                     if self._stopping.is_set():
                         self._lanes.release()
@@ -248,7 +285,7 @@ class RunWorker:
 
     async def _report(self, run_id: str, progress: Progress) -> None:
         """Say how far it is, now and then; end the work when the run has ended elsewhere."""
-        said = progress.start
+        said, said_at = progress.start, time.monotonic()
         while True:
             await asyncio.sleep(self._pace.report_seconds)
             try:
@@ -257,19 +294,20 @@ class RunWorker:
                 if not self._leases.owned("score"):
                     raise _Lost
                 tally = progress.tally()
-                if tally != said:
+                if tally != said or time.monotonic() - said_at > SAY_AGAIN.total_seconds():
                     await self._runs.progress(run_id, total=progress.total, tally=tally, checkpoint=progress.checkpoint)
-                    said = tally
+                    said, said_at = tally, time.monotonic()
             except Unavailable as error:
                 log.warning("run_not_reported", extra={"run": run_id, "reason": str(error)})
 
     async def _finish(self, run_id: str, progress: Progress) -> None:
         tally = await self._runs.tally(run_id)
-        failed = tally.decisions.get("failed", 0)
+        failed, unpaid = tally.decisions.get("failed", 0), tally.decisions.get("over_budget", 0)
         state = RunState.SUCCEEDED
-        if failed:
-            state = RunState.FAILED if failed == tally.done else RunState.PARTIAL
-        detail = f"{failed} of {tally.done} failed" if failed else ""
+        if failed or unpaid:
+            state = RunState.FAILED if failed + unpaid == tally.done else RunState.PARTIAL
+        said = ((failed, "failed"), (unpaid, "over the installation's budget of the day"))
+        detail = ", ".join(f"{count} of {tally.done} {what}" for count, what in said if count)
         await self._runs.enter(run_id, state, total=tally.done, tally=tally, detail=detail)
         log.info("run_ended", extra={"run": run_id, "state": str(state), "done": tally.done})
 
@@ -286,6 +324,11 @@ class RunWorker:
             await self._runs.close(run_id, "the run was cancelled")
         except StorageError as error:
             log.warning("run_not_closed", extra={"run": run_id, "reason": str(error)})
+
+
+def _is_old(standing: RunStanding) -> bool:
+    """Whether what was last said of a run is about to be forgotten."""
+    return standing.updated is not None and datetime.now(UTC) - standing.updated > SAY_AGAIN
 
 
 class _Cancelled(Exception):
@@ -307,31 +350,3 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             flat.append(error)
     return next((error for error in flat if not isinstance(error, Unavailable)), flat[0])
-
-
-def _chunks(
-    plan: RunPlan, metrics: list[MetricDefinition], page: Page, settled: set[tuple[str, str, int]], size: int
-) -> Iterator[Chunk]:
-    """What is due of a page, in chunks of targets that are due for the same metrics."""
-    entries: dict[str, QueuedTarget] = {entry.ref.key: entry for entry in page.queued}
-    due: defaultdict[tuple[MetricRef, ...], list[TargetRecord]] = defaultdict(list)
-    for record in page.records:
-        entry = entries.get(record.ref.key)
-        names = tuple(
-            MetricRef(name=metric.name, version=metric.version)
-            for metric in metrics
-            if (metric.name in entry.watermark_ms if entry else is_due(metric, record))
-            and (metric.name, record.ref.key, record.watermark_ms) not in settled
-        )
-        if names:
-            due[names].append(record)
-    for refs, records in due.items():
-        for start in range(0, len(records), size):
-            part = tuple(records[start : start + size])
-            watermarks = {
-                (record.ref.key, name): watermark_ms
-                for record in part
-                if record.ref.key in entries
-                for name, watermark_ms in entries[record.ref.key].watermark_ms.items()
-            }
-            yield Chunk(plan=plan, metrics=refs, records=part, watermark_ms=watermarks)

@@ -13,8 +13,8 @@ from evaluator.scoring.call import Call
 from evaluator.scoring.due import Need
 from evaluator.scoring.gate import Needed, gate, inputs_digest
 from evaluator.scoring.others import Others
-from evaluator.scoring.pairs import Pair, id_of, is_shared, pair_of, pending_of, tries_again
-from evaluator.scoring.request import Pending
+from evaluator.scoring.pairs import Pair, id_of, is_shared, pair_of, pending_of, tries_again, unpaid_of
+from evaluator.scoring.request import Pending, Unpaid
 from evaluator.scoring.stored import Stored, counts
 from evaluator.scoring.subject import Subject
 from evaluator.scoring.work import Task, Work
@@ -46,7 +46,7 @@ class Composites:
         self._others = others
         self._compute = compute
 
-    async def ready(self, pair: Pair, call: Call, stored: Stored) -> Ready | Evaluation | Pending:
+    async def ready(self, pair: Pair, call: Call, stored: Stored) -> Ready | Evaluation | Pending | Unpaid:
         """When everything required is final; or a stored result that read the very same; or what is waited for.
 
         Raises:
@@ -54,7 +54,7 @@ class Composites:
         """
         needs = call.due.of(pair.subject, pair.metric)
         found = await self._required(pair, needs, call, stored)
-        if isinstance(found, Pending):
+        if isinstance(found, (Pending, Unpaid)):
             return found
         self._work.begin(pair)
         digest = inputs_digest(found.values())
@@ -73,10 +73,12 @@ class Composites:
 
     async def _required(
         self, composite: Pair, needs: Sequence[Need], call: Call, stored: Stored
-    ) -> Mapping[ResultKey, Evaluation] | Pending:
+    ) -> Mapping[ResultKey, Evaluation] | Pending | Unpaid:
         """Final results of everything that is due; results of others that did not come in time are missing."""
         found: dict[ResultKey, Evaluation] = {}
         tasks: dict[ResultKey, Task] = {}
+        others: dict[ResultKey, Pair] = {}
+        """What somebody may compute for somebody else."""
         missing: dict[ResultKey, tuple[MetricDefinition, TargetRecord]] = {}
         for need in needs:
             digest = need.metric.digest
@@ -94,15 +96,23 @@ class Composites:
                         found[key] = ours
                     else:
                         pair = pair_of(subject, need.metric, call.request, required=True)
-                        tasks[key] = self._obtain(pair, call, stored)
+                        tasks[key] = self._obtain(pair, call)
+                        if pair.evaluation_id not in call.started and tasks[key] is self._work.alike(pair):
+                            others[key] = pair
         await self._work.wait(tasks.values())
+        if poor := [key for key in others if isinstance(tasks[key].result(), Unpaid)]:
+            tasks |= {key: self._compute(others[key], call) for key in poor}  # our own budget may pay for it
+            await self._work.wait([tasks[key] for key in poor])
         waits: list[Pending] = []
+        unpaid: Unpaid | None = None
         for key, task in tasks.items():
             match task.result():
                 case StorageError() as error:
                     raise error
                 case Pending() as pending:
                     waits.append(pending)
+                case Unpaid() as over:
+                    unpaid = over
                 case Evaluation() as result:
                     found[key] = result
         if missing:
@@ -111,9 +121,13 @@ class Composites:
                 waits.append(came)
             else:
                 found |= came
-        return _together(composite, waits) if waits else found
+        if waits:  # what comes wakes it, and a budget may pay by then
+            return _together(composite, waits)
+        if unpaid is not None:
+            return unpaid_of(composite, f"it requires {unpaid.metric}: {unpaid.reason}", unpaid.resets)
+        return found
 
-    def _obtain(self, pair: Pair, call: Call, stored: Stored) -> Task:
+    def _obtain(self, pair: Pair, call: Call) -> Task:
         """A required result that is to come: what was asked for in the same call, what somebody computes now,
         or a start."""
         asked = call.started.get(pair.evaluation_id)

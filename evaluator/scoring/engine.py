@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from evaluator.errors import LevelMismatch, TooManyTargets
+from evaluator.errors import BudgetSpent, LevelMismatch, TooManyTargets
+from evaluator.judges.metering import Meter, OverBudget
 from evaluator.metrics.code.scorer import needs_content
 from evaluator.metrics.composite.requirements import BY_OTHERS, applies_to, closure
 from evaluator.metrics.conclude import Conclusion, input_digest
@@ -28,9 +29,9 @@ from evaluator.scoring.due import Due
 from evaluator.scoring.exchanges import Exchanges
 from evaluator.scoring.expressions import Expressions
 from evaluator.scoring.others import Others
-from evaluator.scoring.pairs import Pair, evaluation_of, id_of, pair_of, tries_again
+from evaluator.scoring.pairs import Pair, evaluation_of, id_of, pair_of, tries_again, unpaid_of
 from evaluator.scoring.recorder import Recorder
-from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target
+from evaluator.scoring.request import MAX_PAIRS, Answer, EvaluationRequest, InlineTarget, Pending, Target, Unpaid
 from evaluator.scoring.stored import Stored, read_stored
 from evaluator.scoring.subject import Subject, read, resolve, unread
 from evaluator.scoring.traces import Traces
@@ -47,8 +48,23 @@ log = logging.getLogger(__name__)
 class Applies(Protocol):
     """Applies a metric to a target (`evaluator.metrics.conclude`, with judges and secret bound)."""
 
-    async def __call__(self, definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
-        """What the metric concludes; a judge's failure is in the outcome.  `repeat` counts equal questions, from 0."""
+    async def __call__(
+        self,
+        definition: MetricDefinition,
+        material: Material,
+        *,
+        repeat: int = 0,
+        background: bool = False,
+        meter: Meter | None = None,
+    ) -> Conclusion:
+        """What the metric concludes; a judge's failure is in the outcome.
+
+        `repeat` counts equal questions, from 0; what is in the `background` asks a judge after everybody else;
+        `meter` pays for it.
+
+        Raises:
+            OverBudget: The budgets do not cover a call that it needs.
+        """
 
 
 class Engine:
@@ -58,6 +74,7 @@ class Engine:
         exchanges: Where exchanges with judges are kept; None = they are not.
         redact: What no judge may see, as `apply` applies it.
         expressions: Computes SQL metrics; None = they fail.
+        meter: The budgets that pay where a request names none; None = nobody counts.
     """
 
     def __init__(
@@ -70,6 +87,7 @@ class Engine:
         exchanges: Exchanges | None = None,
         redact: Redact | None = None,
         expressions: SpanExpressions | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._metrics = metrics
         self._traces = Traces(telemetry)
@@ -77,6 +95,7 @@ class Engine:
         self._apply = apply
         self._exchanges = exchanges
         self._redact = redact
+        self._meter = meter
         self._recorder: Recorder[Evaluation] = Recorder(results.append)
         self._others = Others(results)
         self._work = Work()
@@ -106,7 +125,7 @@ class Engine:
         tasks = await self._begin(subjects, metrics, request, patient=True)
         await self._work.wait(tasks.values(), timeout=request.wait_seconds)
         pairs = [pair_of(subject, metric, request) for subject in subjects for metric in metrics]
-        answers = [self._answer(pair, tasks[pair.evaluation_id]) for pair in pairs]
+        answers = _payable([self._answer(pair, tasks[pair.evaluation_id]) for pair in pairs], pairs)
         if not request.deduplicate:  # nobody could ever ask for what is not stored
             self._work.give_up({tasks[pair.evaluation_id] for pair in pairs if not pair.stores})
         return answers
@@ -115,7 +134,7 @@ class Engine:
         """Score located targets to the end: one conclusion per (record, metric), records first; the entrance of rules.
 
         What needs a result of others that is not there is `Pending`, with the reason and until when it may come: ask
-        again when it came, or then.
+        again when it came, or then.  What no budget pays for is `Unpaid`.
 
         Raises:
             MetricNotFound, RequiredMetricMissing, Unavailable: Nothing was scored.
@@ -174,7 +193,7 @@ class Engine:
         except Exception:  # as in `_conclude`
             return _not_stored("results_not_read")
 
-    def _answer(self, pair: Pair, task: Task) -> Answer:
+    def _answer(self, pair: Pair, task: Task) -> Answer | Unpaid:
         if not task.done():
             return self._work.state(pair)
         conclusion = task.result()
@@ -206,6 +225,10 @@ class Engine:
             return await self._score(pair, attempt)
         except StorageError as error:
             return error
+        except OverBudget as error:
+            if pair.stores and self._exchanges is not None:
+                self._exchanges.keep_answers(error.answers)
+            return unpaid_of(pair, error.reason, error.resets)
         except Exception:
             return _not_stored("pair_crashed")
 
@@ -215,7 +238,7 @@ class Engine:
             if (stored := await self._reusable(pair, ready)) is not None:
                 return stored
             conclusion = await self._conclusion(pair, ready)
-        except StorageError:
+        except (StorageError, OverBudget):
             raise
         except Exception:  # a bug in one metric is that metric's failure, not everybody's
             incident, key = secrets.token_hex(6), pair.subject.record.ref.key
@@ -260,7 +283,31 @@ class Engine:
             return Conclusion(outcome=ready.refused)
         if metric.kind is MetricKind.SQL:
             return await self._expressions.conclude(metric, subject.record, inline=bool(subject.inline))
-        return await self._apply(metric, ready.material if ready else subject.material, repeat=pair.request.trial)
+        material, request = ready.material if ready else subject.material, pair.request
+        meter = request.meter or self._meter
+        return await self._apply(metric, material, repeat=request.trial, background=request.background, meter=meter)
+
+
+def _payable(answers: Sequence[Answer | Unpaid], pairs: Sequence[Pair]) -> list[Answer]:
+    """What no budget pays for, as an answer to this caller alone.
+
+    Raises:
+        BudgetSpent: There is nothing else to answer.
+    """
+    unpaid = [each for each in answers if isinstance(each, Unpaid)]
+    if unpaid and len(unpaid) == len(answers):
+        seconds = (unpaid[0].resets - datetime.now(UTC)).total_seconds()
+        raise BudgetSpent(unpaid[0].reason, retry_seconds=max(1.0, seconds))
+    return [
+        _unstored(pair, each.reason, Status.NOT_COMPUTED) if isinstance(each, Unpaid) else each
+        for each, pair in zip(answers, pairs, strict=True)
+    ]
+
+
+def _unstored(pair: Pair, reason: str, status: Status) -> Evaluation:
+    """An answer to one caller, with nothing in the store and so no id."""
+    abstention = Abstention(reason=reason, status=status)
+    return replace(evaluation_of(pair, Conclusion(outcome=abstention), datetime.now(UTC)), evaluation_id=NO_ID)
 
 
 def _not_stored(event: str) -> Rejected:
@@ -292,5 +339,4 @@ def _not_ours(pair: Pair) -> Evaluation | None:
         kinds = ", ".join(metric.span_kinds)
         reason = f"{metric.name} applies to spans of kind {kinds}; this one is {subject.material.kind}"
         status = Status.NOT_APPLICABLE
-    abstention = Abstention(reason=reason, status=status)
-    return replace(evaluation_of(pair, Conclusion(outcome=abstention), datetime.now(UTC)), evaluation_id=NO_ID)
+    return _unstored(pair, reason, status)

@@ -65,7 +65,18 @@ class Exchanges:
             part.add_done_callback(ended)
         return parts
 
+    def keep_answers(self, answers: Sequence[JudgeAnswer]) -> None:
+        """Keep what was paid for although no result came of it: nobody shall pay for it again."""
+        if self._answers is not None:
+            for answer in answers:
+                self._answers.put(answer).add_done_callback(_seen)
+
     def _lost(self, exchange: Exchange, error: BaseException) -> None:
         self.count["lost"] += 1
         extra = {"trace_id": exchange.trace_id, "reason": str(error)}
         log.warning("exchange_not_kept", extra=extra, exc_info=None if isinstance(error, StorageError) else error)
+
+
+def _seen(kept: asyncio.Future[None]) -> None:
+    if not kept.cancelled() and (error := kept.exception()) is not None:
+        log.warning("answer_not_kept", extra={"reason": str(error)})

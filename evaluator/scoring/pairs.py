@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from evaluator.metrics.conclude import Conclusion
 from evaluator.metrics.definition import MetricDefinition
-from evaluator.scoring.request import EvaluationRequest, Pending
+from evaluator.scoring.request import EvaluationRequest, Pending, Unpaid
 from evaluator.scoring.stored import SHOWN
 from evaluator.scoring.subject import Subject
 from storage.model import Abstention, Evaluation, Failure, Outcome, Score, Status, TargetRef, result_id, storable
@@ -52,8 +52,11 @@ def is_shared(subject: Subject, request: EvaluationRequest) -> bool:
 
 
 def tries_again(request: EvaluationRequest, earlier: Evaluation) -> bool:
-    """Whether a stored result is not the answer, because failures are attempted again: once for each run."""
-    return request.retry_failed and earlier.status is Status.FAILED and earlier.run != request.run
+    """Whether a stored result is not the answer, because failures are attempted again: once for each run, and by a
+    rule as often as its policy says."""
+    if earlier.status is not Status.FAILED:
+        return False
+    return earlier.run != request.run if request.retry_failed else earlier.attempt < request.attempt
 
 
 def pair_of(subject: Subject, metric: MetricDefinition, request: EvaluationRequest, *, required: bool = False) -> Pair:
@@ -71,7 +74,7 @@ def id_of(subject: Subject, metric: MetricDefinition, request: EvaluationRequest
     """The id of what is asked for.  Work that is repeated, also because a composite's inputs changed, has the same id
     and is a further attempt."""
     return result_id(
-        source=request.purpose,
+        source=request.source or request.purpose,
         origin=f"{request.origin} {subject.inline}" if subject.inline else request.origin,
         metric_digest=f"{metric.name}@{metric.version}:{metric.digest}",
         target=subject.record.ref,
@@ -87,6 +90,17 @@ def pending_of(pair: Pair) -> Pending:
         target=pair.subject.record.ref,
         metric=pair.metric.name,
         metric_version=pair.metric.version,
+    )
+
+
+def unpaid_of(pair: Pair, reason: str, resets: datetime) -> Unpaid:
+    """While no budget pays for it."""
+    return Unpaid(
+        target=pair.subject.record.ref,
+        metric=pair.metric.name,
+        metric_version=pair.metric.version,
+        reason=reason,
+        resets=resets,
     )
 
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from evaluator.scoring.pairs import Pair, Shared, pending_of
-from evaluator.scoring.request import Pending
+from evaluator.scoring.request import Pending, Unpaid
 from storage.errors import StorageError
 from storage.model import Evaluation, MetricKind, Purpose, Status
 
 T = TypeVar("T")
 GATHER_SECONDS = 1.0
 """So long after the store was read, at most, somebody looks for what he needs."""
-Final: TypeAlias = Evaluation | Pending | StorageError
+Final: TypeAlias = Evaluation | Pending | Unpaid | StorageError
 """What becomes of a pair: `Pending` where a result of others is missing, and the call has no patience."""
 Task: TypeAlias = "asyncio.Task[Final]"
 

@@ -295,6 +295,8 @@ def explanation_to_proto(explanation: Explanation) -> pb.Explanation:
         reason=explanation.reason,
         result_id=str(explanation.evaluation_id) if explanation.evaluation_id else "",
         attempts=explanation.attempts,
+        rule=explanation.rule,
+        clauses=[pb.FalseClause(text=clause.text, seen=clause.seen) for clause in explanation.clauses],
     )
     if explanation.decided is not None:
         message.decide_time.FromDatetime(explanation.decided)

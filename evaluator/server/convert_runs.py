@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from evaluator.runs.backfill import OfRule
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, RunRequest, Selection, Where, pinned
 from evaluator.server import convert_targets
 from evaluator.server.convert import metric_refs, request_id
@@ -16,9 +17,14 @@ from evaluator.server.enums import LEVEL_FROM_PROTO, LEVEL_TO_PROTO
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import evaluator_pb2 as pb
 from evaluator.v1 import vocabulary_pb2
-from storage.runs import RunFailures, RunStanding, RunState
+from storage.runs import Only, RunFailures, RunStanding, RunState
 
 STATE_TO_PROTO: Mapping[RunState, Any] = {state: pb.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
+ONLY_TO_PROTO: Mapping[Only | None, Any] = {
+    None: pb.BACKFILL_ONLY_UNSPECIFIED,
+    **{only: pb.BackfillOnly.Value(f"BACKFILL_ONLY_{only.upper()}") for only in Only},
+}
+ONLY_FROM_PROTO: Mapping[int, Only | None] = {number: only for only, number in ONLY_TO_PROTO.items()}
 STATE_FROM_PROTO: Mapping[int, RunState] = {number: state for state, number in STATE_TO_PROTO.items()}
 
 
@@ -57,6 +63,8 @@ def _selection(message: pb.RunSelection) -> Selection:
             return Recompute(where=_where(message.recompute, "selection.recompute"))
         case "failures_of":
             return FailuresOf(run_id=run_id(message.failures_of, "selection.failures_of"))
+        case "of_rule":
+            return _of_rule(message.of_rule)
         case "targets":
             refs = enumerate(message.targets.targets)
             return Chosen(
@@ -65,7 +73,21 @@ def _selection(message: pb.RunSelection) -> Selection:
                 )
             )
         case _:
-            raise InvalidRequest("selection", "set one of where, targets, failures_of, recompute")
+            raise InvalidRequest("selection", "set one of where, targets, failures_of, recompute, of_rule")
+
+
+def _of_rule(message: pb.RuleRange) -> OfRule:
+    field = "selection.of_rule"
+    if message.only not in ONLY_FROM_PROTO:
+        raise InvalidRequest(f"{field}.only", f"must be a known value, got the enum number {message.only}")
+    return OfRule(
+        rule=message.rule,
+        since=_time(message, "start_time", field),
+        until=_time(message, "end_time", field),
+        filter=message.filter,
+        only=ONLY_FROM_PROTO[message.only],
+        recompute=message.recompute,
+    )
 
 
 def _where(message: pb.TargetQuery, field: str) -> Where:
@@ -81,7 +103,7 @@ def _where(message: pb.TargetQuery, field: str) -> Where:
     )
 
 
-def _time(message: pb.TargetQuery, name: str, field: str) -> datetime | None:
+def _time(message: pb.TargetQuery | pb.RuleRange, name: str, field: str) -> datetime | None:
     if not message.HasField(name):
         return None
     time: Timestamp = getattr(message, name)
@@ -142,11 +164,25 @@ def selection_to_proto(body: Mapping[str, Any]) -> pb.RunSelection:
     """A selection as it is stored; chosen targets stand in the ledger, and are not repeated."""
     if "failures_of" in body:
         return pb.RunSelection(failures_of=body["failures_of"])
+    if "of_rule" in body:
+        return pb.RunSelection(of_rule=of_rule_to_proto(OfRule.from_body(body["of_rule"])))
     if "where" in body:
         return pb.RunSelection(where=where_to_proto(Where.from_body(body["where"])))
     if "recompute" in body:
         return pb.RunSelection(recompute=where_to_proto(Where.from_body(body["recompute"])))
     return pb.RunSelection(targets=pb.TargetList())
+
+
+def of_rule_to_proto(asked: OfRule) -> pb.RuleRange:
+    """A backfill."""
+    message = pb.RuleRange(
+        rule=asked.rule, filter=asked.filter, only=ONLY_TO_PROTO[asked.only], recompute=asked.recompute
+    )
+    if asked.since is not None:
+        message.start_time.FromDatetime(asked.since)
+    if asked.until is not None:
+        message.end_time.FromDatetime(asked.until)
+    return message
 
 
 def where_to_proto(where: Where) -> pb.TargetQuery:

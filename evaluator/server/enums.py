@@ -7,8 +7,10 @@ from typing import cast
 
 from evaluator.metrics.definition import Statistic, TooLong, Vote
 from evaluator.online.explaining.explanation import Decision
+from evaluator.online.rules.policy import ActionKind, Late, When
 from evaluator.v1 import evaluator_pb2 as results
 from evaluator.v1 import metrics_pb2 as metrics
+from evaluator.v1 import rules_pb2 as rules
 from storage.model import Level, MetricKind, OutputType, Purpose, Status
 
 LEVEL_TO_PROTO: Mapping[Level, metrics.Level] = {
@@ -65,3 +67,18 @@ DIRECTION_TO_PROTO: Mapping[bool | None, metrics.Direction] = {
 }
 """By `higher_is_better`."""
 DIRECTION_FROM_PROTO: Mapping[int, bool | None] = {number: better for better, number in DIRECTION_TO_PROTO.items()}
+
+WHEN_TO_PROTO: Mapping[When, rules.When] = {
+    when: cast(rules.When, rules.When.Value(f"WHEN_{when.upper()}")) for when in When
+}
+WHEN_FROM_PROTO: Mapping[int, When] = {number: when for when, number in WHEN_TO_PROTO.items()}
+
+LATE_TO_PROTO: Mapping[Late, rules.Late] = {
+    late: cast(rules.Late, rules.Late.Value(f"LATE_{late.upper()}")) for late in Late
+}
+LATE_FROM_PROTO: Mapping[int, Late] = {number: late for late, number in LATE_TO_PROTO.items()}
+
+ACTION_KIND_TO_PROTO: Mapping[ActionKind, rules.ActionKind] = {
+    kind: cast(rules.ActionKind, rules.ActionKind.Value(f"ACTION_KIND_{kind.upper()}")) for kind in ActionKind
+}
+ACTION_KIND_FROM_PROTO: Mapping[int, ActionKind] = {number: kind for kind, number in ACTION_KIND_TO_PROTO.items()}

@@ -75,6 +75,8 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     evaluator_errors.InvalidFilter: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_FILTER"),
     evaluator_errors.MetricNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="METRIC_NOT_FOUND"),
     evaluator_errors.RuleNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RULE_NOT_FOUND"),
+    evaluator_errors.AlertNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="ALERT_NOT_FOUND"),
+    evaluator_errors.DeliveryNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="DELIVERY_NOT_FOUND"),
     evaluator_errors.TargetNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="TARGET_NOT_FOUND"),
     evaluator_errors.RunNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RUN_NOT_FOUND"),
     evaluator_errors.LevelMismatch: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="LEVEL_MISMATCH"),
@@ -83,6 +85,7 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     ),
     evaluator_errors.MetricInUse: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="METRIC_IN_USE"),
     evaluator_errors.TooManyTargets: Meaning(code=StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_TARGETS"),
+    evaluator_errors.BudgetSpent: Meaning(code=StatusCode.RESOURCE_EXHAUSTED, reason="BUDGET_SPENT", retry_seconds=1.0),
     storage_errors.StorageError: Meaning(code=StatusCode.INTERNAL, reason="INTERNAL"),
     storage_errors.Unavailable: Meaning(code=StatusCode.UNAVAILABLE, reason="STORAGE_UNAVAILABLE", retry_seconds=1.0),
     storage_errors.DiskLow: Meaning(code=StatusCode.UNAVAILABLE, reason="DISK_LOW", retry_seconds=30.0),
@@ -114,7 +117,9 @@ def to_status(error: BaseException) -> Status:
     if isinstance(error, evaluator_errors.InvalidDefinitions):
         _add(status, _bad_request(error))
     if meaning.retry_seconds is not None:
-        seconds = error.retry_seconds if isinstance(error, storage_errors.Unavailable) else meaning.retry_seconds
+        seconds = meaning.retry_seconds
+        if isinstance(error, (storage_errors.Unavailable, evaluator_errors.BudgetSpent)):
+            seconds = error.retry_seconds
         retry = RetryInfo()
         retry.retry_delay.FromMilliseconds(round(max(seconds, meaning.retry_seconds) * 1000))
         _add(status, retry)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
+
 from evaluator.online.explaining.explanation import Explaining
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.plan import KnowsMetrics
@@ -13,7 +15,7 @@ from evaluator.scoring.request import InlineTarget, Scoring
 from evaluator.server import convert, convert_targets, pages
 from evaluator.server.errors import InvalidRequest, ResultNotFound, ServerStopping
 from evaluator.server.listing import Listing
-from evaluator.server.ports import Computing
+from evaluator.server.ports import Computing, MarksComplete
 from evaluator.server.runs import RunCalls
 from evaluator.server.stream import EvaluateStream
 from evaluator.v1 import evaluator_pb2 as pb
@@ -43,6 +45,7 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         runs: RunCatalogue,
         metrics: KnowsMetrics,
         stopping: asyncio.Event,
+        completions: MarksComplete | None = None,
         poll_seconds: float = POLL_SECONDS,
         idle_polls: int = IDLE_POLLS,
     ) -> None:
@@ -52,6 +55,7 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
         self._explaining = explaining
         self._listing = Listing(results=results, computing=computing, metrics=metrics)
         self._runs = RunCalls(runs=runs, stopping=stopping)
+        self._completions = completions
         self._stopping = stopping
         self._poll_seconds = poll_seconds
         self._idle_polls = idle_polls
@@ -126,12 +130,16 @@ class EvaluatorServicer(evaluator_pb2_grpc.EvaluatorServicer):
             yield message
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
-        if not request.rule:
-            raise InvalidRequest("rule", "is required")
         explanations = await self._explaining.explain(
             request.rule, convert_targets.target_ref(request.target, "target")
         )
         return pb.ExplainResponse(explanations=[convert.explanation_to_proto(one) for one in explanations])
+
+    async def MarkComplete(self, request: pb.MarkCompleteRequest, context: Any) -> pb.MarkCompleteResponse:
+        if self._completions is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server takes no ends")
+            raise AssertionError("abort raises")
+        return await self._completions.mark_complete(request)
 
     async def _pause(self) -> None:
         try:

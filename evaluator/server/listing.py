@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -53,7 +54,18 @@ class Listing:
         after = _value_cursor(place) if place else None
         descending = await self._descending(request, where)
         found = await self.results.ranked(where, descending=descending, after=after, limit=limit)
-        return [(convert.result_to_proto(each), _value_place(each)) for each in found]
+        return [(result, _value_place(each)) for each, result in await self._rendered(found)]
+
+    async def _rendered(self, found: Sequence[Evaluation]) -> list[tuple[Evaluation, pb.Result]]:
+        """With what came to their targets since."""
+        revised_ms = await self.results.revised({each.target for each in found if each.watermark_ms}) if found else {}
+        rendered: list[tuple[Evaluation, pb.Result]] = []
+        for each in found:
+            result = convert.result_to_proto(each)
+            if each.watermark_ms and (revision_ms := revised_ms.get(each.target, 0)) > each.watermark_ms:
+                result.outdated_time.FromMilliseconds(revision_ms)
+            rendered.append((each, result))
+        return rendered
 
     async def _descending(self, request: pb.ListResultsRequest, where: ResultFilter) -> bool:
         if request.order != pb.RESULT_ORDER_WORST:
@@ -84,7 +96,7 @@ class Listing:
             cursor = _cursor(place) if part == "final" else None
             asked = replace(where, statuses=final)
             rows_ = await self.results.newest(asked, before=cursor, limit=limit - len(found))
-            found += [(convert.result_to_proto(each), _final_place(each)) for each in rows_]
+            found += [(result, _final_place(each)) for each, result in await self._rendered(rows_)]
         return found
 
     def _calls(self, where: ResultFilter, after: str, limit: int) -> list[tuple[pb.Result, Place]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from evaluator.online.rules.catalogue import Rules
@@ -11,6 +13,7 @@ from evaluator.server import convert_definitions as convert
 from evaluator.server import pages
 from evaluator.server.convert import request_id
 from evaluator.server.errors import InvalidRequest
+from evaluator.server.ports import CountsFunnels, PreviewsRules, TestsRules
 from evaluator.v1 import rules_pb2 as pb
 from evaluator.v1 import rules_pb2_grpc
 
@@ -18,8 +21,18 @@ from evaluator.v1 import rules_pb2_grpc
 class RulesServicer(rules_pb2_grpc.RulesServicer):
     """Standing instructions."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        previews: PreviewsRules | None = None,
+        funnels: CountsFunnels | None = None,
+        tests: TestsRules | None = None,
+    ) -> None:
         self._rules = rules
+        self._previews = previews
+        self._funnels = funnels
+        self._tests = tests
 
     async def CreateRule(self, request: pb.CreateRuleRequest, context: Any) -> pb.Rule:
         """See the proto, here and below."""
@@ -63,6 +76,27 @@ class RulesServicer(rules_pb2_grpc.RulesServicer):
     async def DisableRule(self, request: pb.DisableRuleRequest, context: Any) -> pb.Rule:
         request_id(request.request_id)
         return convert.rule_to_proto(await self._rules.disable(_named(request.name)))
+
+    async def PreviewRule(self, request: pb.PreviewRuleRequest, context: Any) -> pb.PreviewRuleResponse:
+        if self._previews is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server previews no rules")
+            raise AssertionError("abort raises")
+        return await self._previews.preview(request)
+
+    async def GetRuleFunnel(self, request: pb.GetRuleFunnelRequest, context: Any) -> pb.RuleFunnel:
+        _named(request.name)
+        if self._funnels is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server counts no funnels")
+            raise AssertionError("abort raises")
+        return await self._funnels.funnel(request)
+
+    async def TestRule(self, request: pb.TestRuleRequest, context: Any) -> AsyncIterator[pb.TestRuleResponse]:
+        _named(request.name)
+        if self._tests is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server tests no rules")
+            raise AssertionError("abort raises")
+        async for stage in self._tests.test(request):
+            yield stage
 
 
 def _named(name: str, field: str = "name") -> str:

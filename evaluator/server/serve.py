@@ -14,18 +14,23 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from evaluator.metrics.registry import Metrics
+from evaluator.online.actions.catalogue import DeliveryCatalogue
+from evaluator.online.alerts.catalogue import AlertCatalogue
 from evaluator.online.explaining.explanation import Explaining
 from evaluator.online.rules.apply import Definitions
 from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.request import Scoring
+from evaluator.server.alerts import AlertsServicer
 from evaluator.server.definitions import DefinitionsServicer
+from evaluator.server.deliveries import DeliveriesServicer
 from evaluator.server.errors import ErrorTable
 from evaluator.server.evaluator import EvaluatorServicer
 from evaluator.server.metrics import MetricsServicer
-from evaluator.server.ports import Computing
+from evaluator.server.ports import Computing, CountsFunnels, MarksComplete, PreviewsRules, TestsRules
 from evaluator.server.rules import RulesServicer
-from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1 import alerts_pb2, definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1.alerts_pb2_grpc import add_AlertsServicer_to_server, add_DeliveriesServicer_to_server
 from evaluator.v1.definitions_pb2_grpc import add_DefinitionsServicer_to_server
 from evaluator.v1.evaluator_pb2_grpc import add_EvaluatorServicer_to_server
 from evaluator.v1.metrics_pb2_grpc import add_MetricsServicer_to_server
@@ -40,6 +45,8 @@ SERVICES = tuple(
         (metrics_pb2.DESCRIPTOR, "Metrics"),
         (rules_pb2.DESCRIPTOR, "Rules"),
         (definitions_pb2.DESCRIPTOR, "Definitions"),
+        (alerts_pb2.DESCRIPTOR, "Alerts"),
+        (alerts_pb2.DESCRIPTOR, "Deliveries"),
     )
 )
 _OPTIONS = (
@@ -64,6 +71,12 @@ class Parts:
     metrics: Metrics
     rules: Rules
     runs: RunCatalogue
+    previews: PreviewsRules | None = None
+    funnels: CountsFunnels | None = None
+    rule_tests: TestsRules | None = None
+    completions: MarksComplete | None = None
+    alerts: AlertCatalogue | None = None
+    deliveries: DeliveryCatalogue | None = None
 
 
 @asynccontextmanager
@@ -98,14 +111,20 @@ def _add_services(server: grpc.aio.Server, parts: Parts, stopping: asyncio.Event
         explaining=parts.explaining,
         runs=parts.runs,
         metrics=parts.metrics,
+        completions=parts.completions,
         stopping=stopping,
     )
     add_EvaluatorServicer_to_server(evaluator, server)  # type: ignore[no-untyped-call]  # generated
     metrics = MetricsServicer(parts.metrics, parts.scoring)
     add_MetricsServicer_to_server(metrics, server)  # type: ignore[no-untyped-call]
-    add_RulesServicer_to_server(RulesServicer(parts.rules), server)  # type: ignore[no-untyped-call]
+    rules = RulesServicer(parts.rules, previews=parts.previews, funnels=parts.funnels, tests=parts.rule_tests)
+    add_RulesServicer_to_server(rules, server)  # type: ignore[no-untyped-call]
     definitions = DefinitionsServicer(Definitions(parts.metrics, parts.rules))
     add_DefinitionsServicer_to_server(definitions, server)  # type: ignore[no-untyped-call]
+    if parts.alerts is not None:
+        add_AlertsServicer_to_server(AlertsServicer(parts.alerts), server)  # type: ignore[no-untyped-call]
+    if parts.deliveries is not None:
+        add_DeliveriesServicer_to_server(DeliveriesServicer(parts.deliveries), server)  # type: ignore[no-untyped-call]
 
 
 async def _add_health_and_reflection(server: grpc.aio.Server) -> Any:

@@ -58,6 +58,10 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_SET_ASIDE: _ClassVar[Decision]
     DECISION_DEPENDENCY_FAILED: _ClassVar[Decision]
     DECISION_OVER_BUDGET: _ClassVar[Decision]
+    DECISION_QUEUED: _ClassVar[Decision]
+    DECISION_OUT_OF_SCOPE: _ClassVar[Decision]
+    DECISION_EARLIER_VERSION: _ClassVar[Decision]
+    DECISION_LATE_IGNORED: _ClassVar[Decision]
 
 class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -68,6 +72,14 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_PARTIAL: _ClassVar[RunState]
     RUN_STATE_FAILED: _ClassVar[RunState]
     RUN_STATE_CANCELLED: _ClassVar[RunState]
+
+class BackfillOnly(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BACKFILL_ONLY_UNSPECIFIED: _ClassVar[BackfillOnly]
+    BACKFILL_ONLY_OVER_BUDGET: _ClassVar[BackfillOnly]
+    BACKFILL_ONLY_FAILED: _ClassVar[BackfillOnly]
+    BACKFILL_ONLY_CANCELLED: _ClassVar[BackfillOnly]
+    BACKFILL_ONLY_UNSCORED: _ClassVar[BackfillOnly]
 RESULT_STATUS_UNSPECIFIED: ResultStatus
 RESULT_STATUS_QUEUED: ResultStatus
 RESULT_STATUS_COMPUTING: ResultStatus
@@ -101,6 +113,10 @@ DECISION_CANCELLED: Decision
 DECISION_SET_ASIDE: Decision
 DECISION_DEPENDENCY_FAILED: Decision
 DECISION_OVER_BUDGET: Decision
+DECISION_QUEUED: Decision
+DECISION_OUT_OF_SCOPE: Decision
+DECISION_EARLIER_VERSION: Decision
+DECISION_LATE_IGNORED: Decision
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_PENDING: RunState
 RUN_STATE_RUNNING: RunState
@@ -108,6 +124,11 @@ RUN_STATE_SUCCEEDED: RunState
 RUN_STATE_PARTIAL: RunState
 RUN_STATE_FAILED: RunState
 RUN_STATE_CANCELLED: RunState
+BACKFILL_ONLY_UNSPECIFIED: BackfillOnly
+BACKFILL_ONLY_OVER_BUDGET: BackfillOnly
+BACKFILL_ONLY_FAILED: BackfillOnly
+BACKFILL_ONLY_CANCELLED: BackfillOnly
+BACKFILL_ONLY_UNSCORED: BackfillOnly
 
 class SpanRef(_message.Message):
     __slots__ = ("trace_id", "span_id")
@@ -210,7 +231,7 @@ class EvaluateStreamResponse(_message.Message):
     def __init__(self, client_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("result_id", "target", "metric", "metric_version", "metric_digest", "kind", "output_type", "status", "value", "label", "labels", "text", "explanation", "error", "rule", "rule_version", "judge_model", "usage", "watermark_time", "evaluate_time", "insert_time", "attempt", "purpose", "run_id", "trial", "judge_trace_id", "metadata", "inputs_digest")
+    __slots__ = ("result_id", "target", "metric", "metric_version", "metric_digest", "kind", "output_type", "status", "value", "label", "labels", "text", "explanation", "error", "rule", "rule_version", "judge_model", "usage", "watermark_time", "evaluate_time", "insert_time", "attempt", "purpose", "run_id", "trial", "judge_trace_id", "metadata", "inputs_digest", "outdated_time")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +267,7 @@ class Result(_message.Message):
     JUDGE_TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     INPUTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_TIME_FIELD_NUMBER: _ClassVar[int]
     result_id: str
     target: TargetRef
     metric: str
@@ -274,7 +296,8 @@ class Result(_message.Message):
     judge_trace_id: str
     metadata: _containers.ScalarMap[str, str]
     inputs_digest: str
-    def __init__(self, result_id: _Optional[str] = ..., target: _Optional[_Union[TargetRef, _Mapping]] = ..., metric: _Optional[str] = ..., metric_version: _Optional[int] = ..., metric_digest: _Optional[str] = ..., kind: _Optional[_Union[_vocabulary_pb2.MetricKind, str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2.OutputType, str]] = ..., status: _Optional[_Union[ResultStatus, str]] = ..., value: _Optional[float] = ..., label: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., explanation: _Optional[str] = ..., error: _Optional[_Union[ResultError, _Mapping]] = ..., rule: _Optional[str] = ..., rule_version: _Optional[int] = ..., judge_model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., watermark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., insert_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., run_id: _Optional[str] = ..., trial: _Optional[int] = ..., judge_trace_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., inputs_digest: _Optional[str] = ...) -> None: ...
+    outdated_time: _timestamp_pb2.Timestamp
+    def __init__(self, result_id: _Optional[str] = ..., target: _Optional[_Union[TargetRef, _Mapping]] = ..., metric: _Optional[str] = ..., metric_version: _Optional[int] = ..., metric_digest: _Optional[str] = ..., kind: _Optional[_Union[_vocabulary_pb2.MetricKind, str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2.OutputType, str]] = ..., status: _Optional[_Union[ResultStatus, str]] = ..., value: _Optional[float] = ..., label: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., explanation: _Optional[str] = ..., error: _Optional[_Union[ResultError, _Mapping]] = ..., rule: _Optional[str] = ..., rule_version: _Optional[int] = ..., judge_model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., watermark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., insert_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., run_id: _Optional[str] = ..., trial: _Optional[int] = ..., judge_trace_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., inputs_digest: _Optional[str] = ..., outdated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ResultError(_message.Message):
     __slots__ = ("code", "message", "retryable")
@@ -374,8 +397,23 @@ class WatchResultsResponse(_message.Message):
     cursor: str
     def __init__(self, result: _Optional[_Union[Result, _Mapping]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
+class FalseClause(_message.Message):
+    __slots__ = ("text", "seen")
+    class SeenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    seen: _containers.ScalarMap[str, str]
+    def __init__(self, text: _Optional[str] = ..., seen: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
 class Explanation(_message.Message):
-    __slots__ = ("metric", "decision", "reason", "result_id", "decide_time", "next_attempt_time", "attempts")
+    __slots__ = ("metric", "decision", "reason", "result_id", "decide_time", "next_attempt_time", "attempts", "rule", "clauses")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -383,6 +421,8 @@ class Explanation(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _ClassVar[int]
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    CLAUSES_FIELD_NUMBER: _ClassVar[int]
     metric: str
     decision: Decision
     reason: str
@@ -390,7 +430,9 @@ class Explanation(_message.Message):
     decide_time: _timestamp_pb2.Timestamp
     next_attempt_time: _timestamp_pb2.Timestamp
     attempts: int
-    def __init__(self, metric: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., result_id: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    rule: str
+    clauses: _containers.RepeatedCompositeFieldContainer[FalseClause]
+    def __init__(self, metric: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., result_id: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., rule: _Optional[str] = ..., clauses: _Optional[_Iterable[_Union[FalseClause, _Mapping]]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("rule", "target")
@@ -405,6 +447,22 @@ class ExplainResponse(_message.Message):
     EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
     def __init__(self, explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ...) -> None: ...
+
+class MarkCompleteRequest(_message.Message):
+    __slots__ = ("target", "request_id")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    target: TargetRef
+    request_id: str
+    def __init__(self, target: _Optional[_Union[TargetRef, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class MarkCompleteResponse(_message.Message):
+    __slots__ = ("mark_time", "stored")
+    MARK_TIME_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    mark_time: _timestamp_pb2.Timestamp
+    stored: bool
+    def __init__(self, mark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stored: _Optional[bool] = ...) -> None: ...
 
 class TargetQuery(_message.Message):
     __slots__ = ("level", "filter", "start_time", "end_time", "sample_rate", "limit")
@@ -428,17 +486,35 @@ class TargetList(_message.Message):
     targets: _containers.RepeatedCompositeFieldContainer[TargetRef]
     def __init__(self, targets: _Optional[_Iterable[_Union[TargetRef, _Mapping]]] = ...) -> None: ...
 
+class RuleRange(_message.Message):
+    __slots__ = ("rule", "start_time", "end_time", "filter", "only", "recompute")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
+    RECOMPUTE_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    filter: str
+    only: BackfillOnly
+    recompute: bool
+    def __init__(self, rule: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., filter: _Optional[str] = ..., only: _Optional[_Union[BackfillOnly, str]] = ..., recompute: _Optional[bool] = ...) -> None: ...
+
 class RunSelection(_message.Message):
-    __slots__ = ("where", "targets", "failures_of", "recompute")
+    __slots__ = ("where", "targets", "failures_of", "recompute", "of_rule")
     WHERE_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_OF_FIELD_NUMBER: _ClassVar[int]
     RECOMPUTE_FIELD_NUMBER: _ClassVar[int]
+    OF_RULE_FIELD_NUMBER: _ClassVar[int]
     where: TargetQuery
     targets: TargetList
     failures_of: str
     recompute: TargetQuery
-    def __init__(self, where: _Optional[_Union[TargetQuery, _Mapping]] = ..., targets: _Optional[_Union[TargetList, _Mapping]] = ..., failures_of: _Optional[str] = ..., recompute: _Optional[_Union[TargetQuery, _Mapping]] = ...) -> None: ...
+    of_rule: RuleRange
+    def __init__(self, where: _Optional[_Union[TargetQuery, _Mapping]] = ..., targets: _Optional[_Union[TargetList, _Mapping]] = ..., failures_of: _Optional[str] = ..., recompute: _Optional[_Union[TargetQuery, _Mapping]] = ..., of_rule: _Optional[_Union[RuleRange, _Mapping]] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
     __slots__ = ("selection", "metrics", "name", "reuse", "validate_only", "request_id")

@@ -93,6 +93,11 @@ class EvaluatorStub:
                 request_serializer=evaluator_dot_v1_dot_evaluator__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.MarkComplete = channel.unary_unary(
+                '/evaluator.v1.Evaluator/MarkComplete',
+                request_serializer=evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluatorServicer:
@@ -171,7 +176,7 @@ class EvaluatorServicer:
         Idempotent by `request_id`: the same id is the same run.
 
         Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`, `INVALID_DEFINITION`, `INVALID_FILTER` with the position);
-        `NOT_FOUND` (`METRIC_NOT_FOUND`, `TARGET_NOT_FOUND`, `RUN_NOT_FOUND`); `FAILED_PRECONDITION` (`LEVEL_MISMATCH`).
+        `NOT_FOUND` (`METRIC_NOT_FOUND`, `TARGET_NOT_FOUND`, `RULE_NOT_FOUND`, `RUN_NOT_FOUND`); `FAILED_PRECONDITION` (`LEVEL_MISMATCH`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,6 +222,19 @@ class EvaluatorServicer:
         """Says why a target was or was not scored by a rule, per metric.  Never empty for a known target and rule.
 
         Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`); `NOT_FOUND` (`RULE_NOT_FOUND`, `TARGET_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkComplete(self, request, context):
+        """Says that a trace or session has ended: nothing more is to come, and rules score it now, without waiting for quiet.
+        What arrives later gets the usual time of quiet again, and makes a new revision of it.
+
+        Idempotent: an end that nothing arrived after stays as it is.  The target need not be stored yet; but the end then
+        has no effect, because all of it arrives later.
+
+        Errors: `INVALID_ARGUMENT` (`INVALID_REQUEST`) for a malformed id, and for a span.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -279,6 +297,11 @@ def add_EvaluatorServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.ExplainRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_evaluator__pb2.ExplainResponse.SerializeToString,
+            ),
+            'MarkComplete': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkComplete,
+                    request_deserializer=evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -582,6 +605,33 @@ class Evaluator:
             '/evaluator.v1.Evaluator/Explain',
             evaluator_dot_v1_dot_evaluator__pb2.ExplainRequest.SerializeToString,
             evaluator_dot_v1_dot_evaluator__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkComplete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Evaluator/MarkComplete',
+            evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteRequest.SerializeToString,
+            evaluator_dot_v1_dot_evaluator__pb2.MarkCompleteResponse.FromString,
             options,
             channel_credentials,
             insecure,

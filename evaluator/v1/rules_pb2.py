@@ -22,41 +22,71 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from evaluator.v1 import metrics_pb2 as evaluator_dot_v1_dot_metrics__pb2
-try:
-  evaluator_dot_v1_dot_vocabulary__pb2 = evaluator_dot_v1_dot_metrics__pb2.evaluator_dot_v1_dot_vocabulary__pb2
-except AttributeError:
-  evaluator_dot_v1_dot_vocabulary__pb2 = evaluator_dot_v1_dot_metrics__pb2.evaluator.v1.vocabulary_pb2
+from evaluator.v1 import evaluator_pb2 as evaluator_dot_v1_dot_evaluator__pb2
+from evaluator.v1 import vocabulary_pb2 as evaluator_dot_v1_dot_vocabulary__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuator/v1/rules.proto\x12\x0c\x65valuator.v1\x1a\x1a\x65valuator/v1/metrics.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x02\n\x04Rule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\"\n\x05level\x18\x03 \x01(\x0e\x32\x13.evaluator.v1.Level\x12\x0f\n\x07metrics\x18\x04 \x03(\t\x12\x18\n\x0bsample_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06\x66ilter\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x14\n\x07\x65nabled\x18\x08 \x01(\x08H\x01\x88\x01\x01\x12/\n\x0b\x65nable_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_sample_rateB\n\n\x08_enabled\"I\n\x11\x43reateRuleRequest\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.evaluator.v1.Rule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x1e\n\x0eGetRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10ListRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x11ListRulesResponse\x12!\n\x05rules\x18\x01 \x03(\x0b\x32\x12.evaluator.v1.Rule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x01\n\x11UpdateRuleRequest\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.evaluator.v1.Rule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"K\n\x11\x44\x65leteRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"5\n\x11\x45nableRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"6\n\x12\x44isableRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t2\xe7\x03\n\x05Rules\x12\x41\n\nCreateRule\x12\x1f.evaluator.v1.CreateRuleRequest\x1a\x12.evaluator.v1.Rule\x12;\n\x07GetRule\x12\x1c.evaluator.v1.GetRuleRequest\x1a\x12.evaluator.v1.Rule\x12L\n\tListRules\x12\x1e.evaluator.v1.ListRulesRequest\x1a\x1f.evaluator.v1.ListRulesResponse\x12\x41\n\nUpdateRule\x12\x1f.evaluator.v1.UpdateRuleRequest\x1a\x12.evaluator.v1.Rule\x12\x45\n\nDeleteRule\x12\x1f.evaluator.v1.DeleteRuleRequest\x1a\x16.google.protobuf.Empty\x12\x41\n\nEnableRule\x12\x1f.evaluator.v1.EnableRuleRequest\x1a\x12.evaluator.v1.Rule\x12\x43\n\x0b\x44isableRule\x12 .evaluator.v1.DisableRuleRequest\x1a\x12.evaluator.v1.Ruleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65valuator/v1/rules.proto\x12\x0c\x65valuator.v1\x1a\x1c\x65valuator/v1/evaluator.proto\x1a\x1d\x65valuator/v1/vocabulary.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x05\n\x04Rule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\"\n\x05level\x18\x03 \x01(\x0e\x32\x13.evaluator.v1.Level\x12\x0f\n\x07metrics\x18\x04 \x03(\t\x12\x18\n\x0bsample_rate\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06\x66ilter\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x14\n\x07\x65nabled\x18\x08 \x01(\x08H\x01\x88\x01\x01\x12/\n\x0b\x65nable_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x0csource_rates\x18\x0b \x03(\x0b\x32#.evaluator.v1.Rule.SourceRatesEntry\x12\r\n\x05scope\x18\x0c \x01(\t\x12 \n\x04when\x18\r \x01(\x0e\x32\x12.evaluator.v1.When\x12 \n\x04late\x18\x0e \x01(\x0e\x32\x12.evaluator.v1.Late\x12+\n\x08lookback\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0csession_idle\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07retries\x18\x11 \x01(\x0b\x32\x19.evaluator.v1.RuleRetries\x12(\n\x06\x62udget\x18\x12 \x01(\x0b\x32\x18.evaluator.v1.RuleBudget\x12)\n\x07\x61\x63tions\x18\x13 \x03(\x0b\x32\x18.evaluator.v1.RuleAction\x1a\x32\n\x10SourceRatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0e\n\x0c_sample_rateB\n\n\x08_enabled\"w\n\x0bRuleRetries\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12*\n\x07\x62\x61\x63koff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07max_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\nRuleBudget\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x0b\n\x03usd\x18\x03 \x01(\x01\"p\n\nRuleAction\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.evaluator.v1.ActionKind\x12\x0c\n\x04when\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\"I\n\x11\x43reateRuleRequest\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.evaluator.v1.Rule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x1e\n\x0eGetRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10ListRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x11ListRulesResponse\x12!\n\x05rules\x18\x01 \x03(\x0b\x32\x12.evaluator.v1.Rule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x01\n\x11UpdateRuleRequest\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.evaluator.v1.Rule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x0c\x62\x61se_version\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"K\n\x11\x44\x65leteRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"5\n\x11\x45nableRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"6\n\x12\x44isableRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"x\n\x12PreviewRuleRequest\x12 \n\x04rule\x18\x01 \x01(\x0b\x32\x12.evaluator.v1.Rule\x12\x14\n\x07samples\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06scored\x18\x03 \x01(\x05H\x01\x88\x01\x01\x42\n\n\x08_samplesB\t\n\x07_scored\"\x9a\x02\n\x13PreviewRuleResponse\x12\x0f\n\x07targets\x18\x01 \x01(\x03\x12\x0f\n\x07matches\x18\x02 \x01(\x03\x12\x0f\n\x07sampled\x18\x03 \x01(\x03\x12\x15\n\rcalls_per_day\x18\x04 \x01(\x01\x12\x16\n\x0etokens_per_day\x18\x05 \x01(\x01\x12\x18\n\x0busd_per_day\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0funpriced_models\x18\x07 \x03(\t\x12(\n\x07samples\x18\x08 \x03(\x0b\x32\x17.evaluator.v1.TargetRef\x12%\n\x07results\x18\t \x03(\x0b\x32\x14.evaluator.v1.Result\x12\r\n\x05\x65xact\x18\n \x01(\x08\x42\x0e\n\x0c_usd_per_day\"\x82\x01\n\x14GetRuleFunnelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb5\x02\n\nRuleFunnel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x03\x12\x14\n\x0c\x66iltered_out\x18\x05 \x01(\x03\x12\x13\n\x0bsampled_out\x18\x06 \x01(\x03\x12+\n\x07metrics\x18\x07 \x03(\x0b\x32\x1a.evaluator.v1.MetricFunnel\x12\'\n\x05spent\x18\x08 \x01(\x0b\x32\x18.evaluator.v1.RuleBudget\x12(\n\x06\x62udget\x18\t \x01(\x0b\x32\x18.evaluator.v1.RuleBudget\"\x80\x03\n\x0cMetricFunnel\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x11\n\tsucceeded\x18\x04 \x01(\x03\x12\x16\n\x0enot_applicable\x18\x05 \x01(\x03\x12\x14\n\x0cnot_computed\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x13\n\x0bover_budget\x18\x08 \x01(\x03\x12\x12\n\ndependency\x18\t \x01(\x03\x12\x11\n\tset_aside\x18\n \x01(\x03\x12\x31\n\x0eoldest_waiting\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nlag_median\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07lag_p99\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tcancelled\x18\x0e \x01(\x03\x12\x10\n\x08too_late\x18\x0f \x01(\x03\"t\n\x0fTestRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06target\x18\x03 \x01(\x0b\x32\x17.evaluator.v1.TargetRef\"\xaf\x01\n\x10TestRuleResponse\x12&\n\x05stage\x18\x01 \x01(\x0e\x32\x17.evaluator.v1.RuleStage\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06target\x18\x05 \x01(\x0b\x32\x17.evaluator.v1.TargetRef*@\n\x04When\x12\x14\n\x10WHEN_UNSPECIFIED\x10\x00\x12\x11\n\rWHEN_COMPLETE\x10\x01\x12\x0f\n\x0bWHEN_INGEST\x10\x02*?\n\x04Late\x12\x14\n\x10LATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cLATE_RESCORE\x10\x01\x12\x0f\n\x0bLATE_IGNORE\x10\x02*\x89\x01\n\nActionKind\x12\x1b\n\x17\x41\x43TION_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41\x43TION_KIND_WEBHOOK\x10\x01\x12\x17\n\x13\x41\x43TION_KIND_DATASET\x10\x02\x12\x15\n\x11\x41\x43TION_KIND_QUEUE\x10\x03\x12\x15\n\x11\x41\x43TION_KIND_EVENT\x10\x04*\xe2\x01\n\tRuleStage\x12\x1a\n\x16RULE_STAGE_UNSPECIFIED\x10\x00\x12\x13\n\x0fRULE_STAGE_RULE\x10\x01\x12\x15\n\x11RULE_STAGE_STORED\x10\x02\x12\x15\n\x11RULE_STAGE_FILTER\x10\x03\x12\x15\n\x11RULE_STAGE_SAMPLE\x10\x04\x12\x17\n\x13RULE_STAGE_COMPLETE\x10\x05\x12\x16\n\x12RULE_STAGE_CLAIMED\x10\x06\x12\x15\n\x11RULE_STAGE_SCORED\x10\x07\x12\x17\n\x13RULE_STAGE_READABLE\x10\x08\x32\xd7\x05\n\x05Rules\x12\x41\n\nCreateRule\x12\x1f.evaluator.v1.CreateRuleRequest\x1a\x12.evaluator.v1.Rule\x12;\n\x07GetRule\x12\x1c.evaluator.v1.GetRuleRequest\x1a\x12.evaluator.v1.Rule\x12L\n\tListRules\x12\x1e.evaluator.v1.ListRulesRequest\x1a\x1f.evaluator.v1.ListRulesResponse\x12\x41\n\nUpdateRule\x12\x1f.evaluator.v1.UpdateRuleRequest\x1a\x12.evaluator.v1.Rule\x12\x45\n\nDeleteRule\x12\x1f.evaluator.v1.DeleteRuleRequest\x1a\x16.google.protobuf.Empty\x12\x41\n\nEnableRule\x12\x1f.evaluator.v1.EnableRuleRequest\x1a\x12.evaluator.v1.Rule\x12\x43\n\x0b\x44isableRule\x12 .evaluator.v1.DisableRuleRequest\x1a\x12.evaluator.v1.Rule\x12R\n\x0bPreviewRule\x12 .evaluator.v1.PreviewRuleRequest\x1a!.evaluator.v1.PreviewRuleResponse\x12M\n\rGetRuleFunnel\x12\".evaluator.v1.GetRuleFunnelRequest\x1a\x18.evaluator.v1.RuleFunnel\x12K\n\x08TestRule\x12\x1d.evaluator.v1.TestRuleRequest\x1a\x1e.evaluator.v1.TestRuleResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evaluator.v1.rules_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RULE']._serialized_start=167
-  _globals['_RULE']._serialized_end=468
-  _globals['_CREATERULEREQUEST']._serialized_start=470
-  _globals['_CREATERULEREQUEST']._serialized_end=543
-  _globals['_GETRULEREQUEST']._serialized_start=545
-  _globals['_GETRULEREQUEST']._serialized_end=575
-  _globals['_LISTRULESREQUEST']._serialized_start=577
-  _globals['_LISTRULESREQUEST']._serialized_end=634
-  _globals['_LISTRULESRESPONSE']._serialized_start=636
-  _globals['_LISTRULESRESPONSE']._serialized_end=715
-  _globals['_UPDATERULEREQUEST']._serialized_start=718
-  _globals['_UPDATERULEREQUEST']._serialized_end=862
-  _globals['_DELETERULEREQUEST']._serialized_start=864
-  _globals['_DELETERULEREQUEST']._serialized_end=939
-  _globals['_ENABLERULEREQUEST']._serialized_start=941
-  _globals['_ENABLERULEREQUEST']._serialized_end=994
-  _globals['_DISABLERULEREQUEST']._serialized_start=996
-  _globals['_DISABLERULEREQUEST']._serialized_end=1050
-  _globals['_RULES']._serialized_start=1053
-  _globals['_RULES']._serialized_end=1540
+  _globals['_RULE_SOURCERATESENTRY']._loaded_options = None
+  _globals['_RULE_SOURCERATESENTRY']._serialized_options = b'8\001'
+  _globals['_WHEN']._serialized_start=3362
+  _globals['_WHEN']._serialized_end=3426
+  _globals['_LATE']._serialized_start=3428
+  _globals['_LATE']._serialized_end=3491
+  _globals['_ACTIONKIND']._serialized_start=3494
+  _globals['_ACTIONKIND']._serialized_end=3631
+  _globals['_RULESTAGE']._serialized_start=3634
+  _globals['_RULESTAGE']._serialized_end=3860
+  _globals['_RULE']._serialized_start=232
+  _globals['_RULE']._serialized_end=950
+  _globals['_RULE_SOURCERATESENTRY']._serialized_start=872
+  _globals['_RULE_SOURCERATESENTRY']._serialized_end=922
+  _globals['_RULERETRIES']._serialized_start=952
+  _globals['_RULERETRIES']._serialized_end=1071
+  _globals['_RULEBUDGET']._serialized_start=1073
+  _globals['_RULEBUDGET']._serialized_end=1129
+  _globals['_RULEACTION']._serialized_start=1131
+  _globals['_RULEACTION']._serialized_end=1243
+  _globals['_CREATERULEREQUEST']._serialized_start=1245
+  _globals['_CREATERULEREQUEST']._serialized_end=1318
+  _globals['_GETRULEREQUEST']._serialized_start=1320
+  _globals['_GETRULEREQUEST']._serialized_end=1350
+  _globals['_LISTRULESREQUEST']._serialized_start=1352
+  _globals['_LISTRULESREQUEST']._serialized_end=1409
+  _globals['_LISTRULESRESPONSE']._serialized_start=1411
+  _globals['_LISTRULESRESPONSE']._serialized_end=1490
+  _globals['_UPDATERULEREQUEST']._serialized_start=1493
+  _globals['_UPDATERULEREQUEST']._serialized_end=1637
+  _globals['_DELETERULEREQUEST']._serialized_start=1639
+  _globals['_DELETERULEREQUEST']._serialized_end=1714
+  _globals['_ENABLERULEREQUEST']._serialized_start=1716
+  _globals['_ENABLERULEREQUEST']._serialized_end=1769
+  _globals['_DISABLERULEREQUEST']._serialized_start=1771
+  _globals['_DISABLERULEREQUEST']._serialized_end=1825
+  _globals['_PREVIEWRULEREQUEST']._serialized_start=1827
+  _globals['_PREVIEWRULEREQUEST']._serialized_end=1947
+  _globals['_PREVIEWRULERESPONSE']._serialized_start=1950
+  _globals['_PREVIEWRULERESPONSE']._serialized_end=2232
+  _globals['_GETRULEFUNNELREQUEST']._serialized_start=2235
+  _globals['_GETRULEFUNNELREQUEST']._serialized_end=2365
+  _globals['_RULEFUNNEL']._serialized_start=2368
+  _globals['_RULEFUNNEL']._serialized_end=2677
+  _globals['_METRICFUNNEL']._serialized_start=2680
+  _globals['_METRICFUNNEL']._serialized_end=3064
+  _globals['_TESTRULEREQUEST']._serialized_start=3066
+  _globals['_TESTRULEREQUEST']._serialized_end=3182
+  _globals['_TESTRULERESPONSE']._serialized_start=3185
+  _globals['_TESTRULERESPONSE']._serialized_end=3360
+  _globals['_RULES']._serialized_start=3863
+  _globals['_RULES']._serialized_end=4590
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class RulesStub:
-    """Standing instructions: which of the arriving spans or traces are scored, by which metrics, and how many of them.
+    """Standing instructions: which of the arriving spans, traces or sessions are scored, by which metrics, and how many of
+    them.
 
     Every method may fail with `UNAVAILABLE` (reason `STORAGE_UNAVAILABLE`) while ClickHouse is away; the error then
     carries `google.rpc.RetryInfo`.
@@ -74,23 +75,40 @@ class RulesStub:
                 request_serializer=evaluator_dot_v1_dot_rules__pb2.DisableRuleRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_rules__pb2.Rule.FromString,
                 _registered_method=True)
+        self.PreviewRule = channel.unary_unary(
+                '/evaluator.v1.Rules/PreviewRule',
+                request_serializer=evaluator_dot_v1_dot_rules__pb2.PreviewRuleRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_rules__pb2.PreviewRuleResponse.FromString,
+                _registered_method=True)
+        self.GetRuleFunnel = channel.unary_unary(
+                '/evaluator.v1.Rules/GetRuleFunnel',
+                request_serializer=evaluator_dot_v1_dot_rules__pb2.GetRuleFunnelRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_rules__pb2.RuleFunnel.FromString,
+                _registered_method=True)
+        self.TestRule = channel.unary_stream(
+                '/evaluator.v1.Rules/TestRule',
+                request_serializer=evaluator_dot_v1_dot_rules__pb2.TestRuleRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_rules__pb2.TestRuleResponse.FromString,
+                _registered_method=True)
 
 
 class RulesServicer:
-    """Standing instructions: which of the arriving spans or traces are scored, by which metrics, and how many of them.
+    """Standing instructions: which of the arriving spans, traces or sessions are scored, by which metrics, and how many of
+    them.
 
     Every method may fail with `UNAVAILABLE` (reason `STORAGE_UNAVAILABLE`) while ClickHouse is away; the error then
     carries `google.rpc.RetryInfo`.
     """
 
     def CreateRule(self, request, context):
-        """Makes a rule.  It scores what completes from one hour before now on, unless it is made disabled.
+        """Makes a rule.  It scores what completes from `lookback` before now on, unless it is made disabled.
 
         Idempotent by `request_id`: repeating it returns the rule that the first call made.
 
         Errors: `INVALID_ARGUMENT` with the field (`INVALID_DEFINITION`, or `INVALID_FILTER` with metadata `position`,
-        counted in characters from 0); `NOT_FOUND` (`METRIC_NOT_FOUND`); `FAILED_PRECONDITION` (`LEVEL_MISMATCH`) where a
-        metric does not work at the rule's level; `ALREADY_EXISTS` (`NAME_TAKEN`).
+        counted in characters from 0, also for a metric that the filter reads and that is not there); `NOT_FOUND`
+        (`METRIC_NOT_FOUND`); `FAILED_PRECONDITION` (`LEVEL_MISMATCH`) where a metric does not work at the rule's level;
+        `ALREADY_EXISTS` (`NAME_TAKEN`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +133,8 @@ class RulesServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRule(self, request, context):
-        """Edits a rule.  What was scored before is not scored again; whether the rule is enabled does not change.
+        """Edits a rule.  The edit, a raised rate and a wider filter too, is about what completes after it; what was scored
+        before is not scored again, and whether the rule is enabled does not change.
 
         Idempotent by `request_id`: repeating it returns the version that the first call made.
 
@@ -138,7 +157,8 @@ class RulesServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EnableRule(self, request, context):
-        """Lets a rule score what completes from one hour before now on.  Idempotent: an enabled rule is returned unchanged.
+        """Lets a rule score what completes from `lookback` before now on; what it scored before is not scored again.
+        Idempotent: an enabled rule is returned unchanged.
 
         Errors: `NOT_FOUND` (`RULE_NOT_FOUND`).
         """
@@ -150,6 +170,38 @@ class RulesServicer:
         """Stops a rule's scoring at once.  Idempotent: a disabled rule is returned unchanged.
 
         Errors: `NOT_FOUND` (`RULE_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewRule(self, request, context):
+        """Says what a rule would do, before it is made or enabled: how many targets of the last day it would have scored, what
+        that would cost a day, and the results of a few of them.  Nothing is kept but the judge calls' cost.
+
+        Errors: as `CreateRule`, but for `ALREADY_EXISTS`; `INVALID_ARGUMENT` (`INVALID_REQUEST`); `RESOURCE_EXHAUSTED`
+        (`BUDGET_SPENT`) where the installation's budget pays for none of the results: set `scored` to 0.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRuleFunnel(self, request, context):
+        """Returns what became of the targets of a rule that completed in a span of time, stage by stage.
+
+        Errors: `NOT_FOUND` (`RULE_NOT_FOUND`); `INVALID_ARGUMENT` (`INVALID_REQUEST`) for a span of time that ends before it
+        begins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestRule(self, request, context):
+        """Pushes one synthetic target through every stage of an enabled rule, and streams each stage as it is passed or not;
+        the first that is not passed is the last one sent.  What is synthetic carries the attribute `assay.self_test`, and is
+        removed in the end, with everything that was concluded of it.
+
+        Errors: `NOT_FOUND` (`RULE_NOT_FOUND`); `INVALID_ARGUMENT` (`INVALID_REQUEST`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +245,21 @@ def add_RulesServicer_to_server(servicer, server):
                     request_deserializer=evaluator_dot_v1_dot_rules__pb2.DisableRuleRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_rules__pb2.Rule.SerializeToString,
             ),
+            'PreviewRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewRule,
+                    request_deserializer=evaluator_dot_v1_dot_rules__pb2.PreviewRuleRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_rules__pb2.PreviewRuleResponse.SerializeToString,
+            ),
+            'GetRuleFunnel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRuleFunnel,
+                    request_deserializer=evaluator_dot_v1_dot_rules__pb2.GetRuleFunnelRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_rules__pb2.RuleFunnel.SerializeToString,
+            ),
+            'TestRule': grpc.unary_stream_rpc_method_handler(
+                    servicer.TestRule,
+                    request_deserializer=evaluator_dot_v1_dot_rules__pb2.TestRuleRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_rules__pb2.TestRuleResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'evaluator.v1.Rules', rpc_method_handlers)
@@ -202,7 +269,8 @@ def add_RulesServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Rules:
-    """Standing instructions: which of the arriving spans or traces are scored, by which metrics, and how many of them.
+    """Standing instructions: which of the arriving spans, traces or sessions are scored, by which metrics, and how many of
+    them.
 
     Every method may fail with `UNAVAILABLE` (reason `STORAGE_UNAVAILABLE`) while ClickHouse is away; the error then
     carries `google.rpc.RetryInfo`.
@@ -387,6 +455,87 @@ class Rules:
             '/evaluator.v1.Rules/DisableRule',
             evaluator_dot_v1_dot_rules__pb2.DisableRuleRequest.SerializeToString,
             evaluator_dot_v1_dot_rules__pb2.Rule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Rules/PreviewRule',
+            evaluator_dot_v1_dot_rules__pb2.PreviewRuleRequest.SerializeToString,
+            evaluator_dot_v1_dot_rules__pb2.PreviewRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRuleFunnel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Rules/GetRuleFunnel',
+            evaluator_dot_v1_dot_rules__pb2.GetRuleFunnelRequest.SerializeToString,
+            evaluator_dot_v1_dot_rules__pb2.RuleFunnel.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/evaluator.v1.Rules/TestRule',
+            evaluator_dot_v1_dot_rules__pb2.TestRuleRequest.SerializeToString,
+            evaluator_dot_v1_dot_rules__pb2.TestRuleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,7 @@ class GrpcFront:
                     # The body has no name here: it must not live longer than `export` needs it.
                     translated = await self._intake.export(signal, await self._body(context, held))
             except REFUSALS as error:
+                self._intake.counts.refuse(signal, error)
                 await _abort(context, error)
             return response_to(signal, translated).SerializeToString()
 

@@ -113,6 +113,7 @@ class HttpFront:
                     # The body has no name here: it must not live longer than `export` needs it.
                     translated = await self._intake.export(signal, await self._body(request, held), json=media == JSON)
             except REFUSALS as error:
+                self._intake.counts.refuse(signal, error)
                 return _refusal(request, error)
             return _rendered(response_to(signal, translated), media)
 

@@ -14,6 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.external import ExternalData
 
 from storage.clickhouse.engine_config import ANSWER_IN_MEMORY_BYTES
 from storage.errors import QueryRefused, Rejected, SchemaError, StorageError, Unavailable
@@ -147,11 +148,25 @@ class Database:
         *,
         settings: Mapping[str, object] | None = None,
         in_database: bool = True,
+        beside: tuple[str, str, bytes] | None = None,
     ) -> None:
-        """Execute a statement that returns nothing; `in_database` is off only while the database does not exist."""
+        """Execute a statement that returns nothing.
+
+        Args:
+            in_database: Off only while the database does not exist.
+            beside: A table that lives as long as the statement: name, columns with their types, rows as Native blocks.
+        """
+        external = None
+        if beside is not None:
+            name, structure, blocks = beside
+            external = ExternalData(file_name=name, data=blocks, fmt="Native", structure=structure)
         try:
             await self.client.command(
-                sql, parameters=dict(parameters or {}), settings=dict(settings or {}), use_database=in_database
+                sql,
+                parameters=dict(parameters or {}),
+                settings=dict(settings or {}),
+                use_database=in_database,
+                external_data=external,
             )
         except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise_own(error)
@@ -191,6 +206,13 @@ class Database:
                 fmt="Native",
                 settings=dict(settings),
             )
+        except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise_own(error)
+
+    async def native(self, sql: str, parameters: Mapping[str, object] | None = None) -> bytes:
+        """What a query whose text is ours answers, as Native blocks."""
+        try:
+            return await self.client.raw_query(sql, parameters=dict(parameters or {}), fmt="Native")
         except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise_own(error)
 

@@ -84,6 +84,8 @@ ERASED: Final[Mapping[str, Erasable]] = {
     "trace_events": Erasable(rows="TraceId IN {traces}", source=True),
     "traces_rollup": Erasable(rows="TraceId IN {traces}", source=True),
     "session_traces": Erasable(rows="TraceId IN {traces}", source=True),
+    "external_waiting": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}", source=True),
+    "external_refused": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}"),
     "decisions": Erasable(
         rows="if(Level = 'session', TargetId IN {sessions}, substring(TargetId, 1, 32) IN {traces})",
     ),
@@ -94,6 +96,13 @@ ERASED: Final[Mapping[str, Erasable]] = {
     "run_events": Erasable(  # a checkpoint names the last target before it; the one before that serves as well
         rows="Event = 'checkpoint' AND (substring(JSONExtractString(Detail, 2), 1, 32) IN {traces} "
         "OR JSONExtractString(Detail, 2) IN {sessions})"
+    ),
+    "action_deliveries": Erasable(  # what was sent is gone; what is still to be sent goes to nobody
+        rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions}) "
+        "OR toString(EvaluationId) IN {evaluations}"
+    ),
+    "completions": Erasable(
+        rows="(Level = 'trace' AND TargetId IN {traces}) OR (Level = 'session' AND TargetId IN {sessions})"
     ),
     "writeback": Erasable(rows="TraceId IN {traces} OR toString(EvaluationId) IN {evaluations}"),
     "writeback_batches": Erasable(
@@ -107,9 +116,11 @@ ERASED: Final[Mapping[str, Erasable]] = {
 KEPT: Final[Mapping[str, str]] = {
     "control_docs": "definitions that people wrote; one that quotes a trace is theirs to edit",
     "control_claims": "names and versions of definitions",
+    "budget_grants": "names of rules, days, and sums",
     "cursors": "names and times",
     "runs": "what people asked to be scored: filters, which are theirs to edit, and names; targets stand in decisions",
     "shard_leases": "owners and times",
+    "alert_events": "names, times, and numbers over many results",
     "maintenance_rounds": "counts, times, and the names of processes",
     "schema_migrations": "this program's own record",
     "erasures": "the proof: digests, counts and times",

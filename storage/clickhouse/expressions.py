@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.clickhouse.client import Database, code_of, statement
-from storage.errors import Rejected, Unavailable
+from storage.errors import Rejected, StorageError, Unavailable
 from storage.expressions import SpanExpression, Value
 from storage.model import Level, TargetRef
 from storage.telemetry import TargetRecord
@@ -46,13 +46,22 @@ class ClickHouseExpressions:
             return {}
         return await (self._of_targets if expression.aggregate else self._of_spans)(expression, records)
 
+    async def values_between(self, expression: SpanExpression, *, since_ns: int, until_ns: int) -> bytes:
+        """See the port."""
+        window = {"since_ns": since_ns, "until_ns": until_ns}
+        try:
+            return await self._database.native(
+                statement("span_values_between").replace(_EXPRESSION, expression.sql),
+                {**expression.parameters, **window},
+            )
+        except Unavailable as error:
+            raise _rejected(error) from error
+
     async def _rows(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         try:
             return await self._database.query(sql, parameters)
         except Unavailable as error:
-            if too_much(error):
-                raise Rejected(f"it takes too much: {error}") from error
-            raise
+            raise _rejected(error) from error
 
     async def _of_spans(self, expression: SpanExpression, records: Sequence[TargetRecord]) -> Mapping[TargetRef, Value]:
         wanted = {record.ref for record in records}
@@ -86,3 +95,7 @@ class ClickHouseExpressions:
             },
         )
         return {records[row["target"]].ref: row["value"] for row in rows}
+
+
+def _rejected(error: Unavailable) -> StorageError:
+    return Rejected(f"it takes too much: {error}") if too_much(error) else error

@@ -25,7 +25,7 @@ SLACK_MS = 120_000
 _ROLLUP = (
     "TraceId, Start, LastStart, End, FirstIngested, LastIngested, Spans, Roots, Logs, ErrorSpans, LlmSpansReported, "
     "InputTokensReported, OutputTokensReported, CostUsdReported, Root, LocalRoot, ServiceNames, Environment, "
-    "SessionId, UserId"
+    "SessionId, UserId, SessionIds"
 )
 _JOURNAL = "IngestedAt, TraceId, SessionId, Spans, Roots, Logs, MinTime, MaxTime"
 _SESSIONS = "SessionId, TraceId, FirstIngested"

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
-from storage.clickhouse.client import Database, statement
-from storage.clickhouse.telemetry import MAX_NS, log_window, settled_anchors
-from storage.model import Anchor, Level, TargetRef, is_id, storable
-from storage.queue import Candidates, Completion, Decision, ReadyTrace, TraceProgress, Watched
+from storage.clickhouse.candidates import candidates
+from storage.clickhouse.client import Database
+from storage.clickhouse.ready import ready_traces
+from storage.clickhouse.session_queue import (
+    MAX_PARAMETER_BYTES,
+    candidate_sessions,
+    missing_parents,
+    ready_sessions,
+    session_progress,
+    session_ready,
+)
+from storage.clickhouse.telemetry import MAX_NS
+from storage.model import Level, MetricKind, TargetRef, storable
+from storage.queue import (
+    TAKEN_UP_AGAIN,
+    Arrival,
+    Candidate,
+    Candidates,
+    Completion,
+    Decided,
+    Decision,
+    LedgerDecision,
+    Look,
+    Probe,
+    Ready,
+    SessionProgress,
+    Stream,
+    TraceProgress,
+    Watched,
+    first_arrival_ms,
+)
 from storage.telemetry import TargetRecord
 
-_FILTER = "/*filter*/"
+log = logging.getLogger(__name__)
+
 MAX_TARGETS = 1000
 """Targets in one parameter: ClickHouse refuses form values over 128 KiB."""
+HOUR_MS = 3_600_000
 _COLUMNS = (
     "RuleId", "RuleVersion", "MetricName", "Level", "TargetId", "Watermark", "Decision", "Reason", "Attempt",
-    "NextAttemptAt", "Worker",
+    "NextAttemptAt", "Worker", "Tries", "FirstAttemptAt",
 )  # fmt: skip
 
 
@@ -29,106 +58,41 @@ class ClickHouseQueue:
 
     async def safe_until_ms(self) -> int:
         """See the port."""
-        rows = await self._database.rows("safe_until", {"tables": r"\botel_(traces|logs)\b", "lag_ms": 20})
+        rows = await self._database.rows(
+            "safe_until", {"tables": r"\b(otel_(traces|logs)|completions)\b", "lag_ms": 20}
+        )
         return int(rows[0]["until_us"]) // 1000
 
-    async def ready_traces(
-        self,
-        completion: Completion,
-        *,
-        since_ms: int,
-        until_ms: int,
-        after_id: str,
-        shards: Collection[int],
-        limit: int,
-    ) -> list[ReadyTrace]:
+    async def probe(self) -> Probe:
         """See the port."""
-        window = {"since_ms": since_ms, "until_ms": until_ms, "after_id": after_id}
-        rows = await self._database.rows(
-            "ready_traces", {**asdict(completion), **window, "shards": sorted(shards), "max_rows": limit}
-        )
-        return [
-            ReadyTrace(
-                record=TargetRecord(
-                    ref=TargetRef(level=Level.TRACE, trace_id=row["trace_id"]),
-                    target_time_ns=row["first_ingested_ms"] * 1_000_000,
-                    start_ns=row["first_ns"],
-                    watermark_ms=row["watermark_ms"],
-                    anchor=Anchor(
-                        trace_id=row["trace_id"],
-                        span_id=row["anchor_span_id"],
-                        time_ns=row["anchor_ns"],
-                        service_name=row["anchor_service"],
-                        span_name=row["anchor_name"],
-                    ),
-                    trace_ids=(row["trace_id"],),
-                    first_ns=row["first_ns"],
-                    last_ns=row["last_ns"],
-                    spans=row["spans"],
-                    logs=row["logs"],
-                ),
-                has_logs=bool(row["has_logs"]),
-                ready_ms=row["ready_ms"],
-            )
-            for row in rows
-        ]
+        rows = await self._database.rows("probe", {"tables": r"\botel_(traces|logs)\b", "lag_ms": 20})
+        return Probe(until_ms=int(rows[0]["until_us"]) // 1000, newest_ms=int(rows[0]["newest_ms"]))
 
-    async def candidates(self, traces: Sequence[ReadyTrace], wanted: Candidates) -> list[TargetRecord]:
+    async def ready(self, stream: Stream, completion: Completion, look: Look) -> list[Ready]:
         """See the port."""
-        if not traces:
-            return []
-        by_id = {trace.record.ref.trace_id: trace for trace in traces}
-        parameters: dict[str, object] = {
-            "trace_ids": sorted(by_id),
-            "log_trace_ids": sorted(key for key, trace in by_id.items() if trace.has_logs),
-            "first_ns": min(trace.record.first_ns for trace in traces),
-            "last_ns": max(trace.record.last_ns for trace in traces),
-            "first_s": log_window(min(trace.record.first_ns for trace in traces), 0)[0],
-            "sample_ppm": wanted.sample_ppm,
-            **wanted.filter_parameters,
-        }
-        if wanted.level is Level.TRACE:
-            rows = await self._filtered("candidate_traces", wanted, parameters)
-            anchors = await settled_anchors(self._database, [row["trace_id"] for row in rows])
-            records = [by_id[row["trace_id"]].record for row in rows]
-            return [replace(record, anchor=anchors.get(record.ref.trace_id, record.anchor)) for record in records]
-        rows = await self._filtered("candidate_spans", wanted, parameters)
-        found: list[TargetRecord] = []
-        for row in rows:
-            if not is_id(row["span_id"], 16):
-                continue
-            trace = by_id[row["trace_id"]].record
-            ref = TargetRef(level=Level.SPAN, trace_id=row["trace_id"], span_id=row["span_id"])
-            start = row["start_ns"]
-            anchor = Anchor(
-                trace_id=ref.trace_id,
-                span_id=ref.span_id,
-                time_ns=start,
-                service_name=row["service_name"],
-                span_name=row["span_name"],
-            )
-            found.append(
-                TargetRecord(
-                    ref=ref,
-                    target_time_ns=start,
-                    start_ns=start,
-                    watermark_ms=row["watermark_ms"],
-                    anchor=anchor,
-                    trace_ids=(ref.trace_id,),
-                    first_ns=trace.first_ns,
-                    last_ns=trace.last_ns,
-                    observation_kind=row["observation_kind"],
-                    traces=(trace,),
-                )
-            )
-        return found
+        if stream.level is Level.SESSION:
+            return await ready_sessions(self._database, look, quiet_ms=stream.quiet_ms)
+        return await ready_traces(self._database, completion, look, arriving=stream.level is Level.SPAN)
 
-    async def _filtered(self, name: str, wanted: Candidates, parameters: dict[str, object]) -> list[dict[str, Any]]:
-        return await self._database.query(statement(name).replace(_FILTER, wanted.filter_sql), parameters)
+    async def candidates(self, ready: Sequence[Ready], wanted: Sequence[Candidates]) -> list[Candidate]:
+        """See the port."""
+        if wanted and wanted[0].level is Level.SESSION:
+            return await candidate_sessions(self._database, ready, wanted)
+        return await candidates(self._database, ready, wanted)
+
+    async def session_progress(self, session_id: str, *, quiet_ms: int) -> SessionProgress | None:
+        """See the port."""
+        return await session_progress(self._database, session_id, quiet_ms=quiet_ms)
+
+    async def missing_parents(self, record: TargetRecord) -> int:
+        """See the port."""
+        return await missing_parents(self._database, record)
 
     async def matches(self, record: TargetRecord, wanted: Candidates) -> bool:
         """See the port."""
-        trace = ReadyTrace(
+        if wanted.level is Level.SESSION:
+            return bool(await candidate_sessions(self._database, [session_ready(record)], [wanted]))
+        trace = Ready(
             record=TargetRecord(
                 ref=TargetRef(level=Level.TRACE, trace_id=record.trace_ids[0]),
                 target_time_ns=record.target_time_ns,
@@ -139,28 +103,46 @@ class ClickHouseQueue:
                 first_ns=max(0, record.first_ns),
                 last_ns=min(MAX_NS, record.last_ns),
             ),
-            has_logs=False,
             ready_ms=0,
         )
-        return any(found.ref == record.ref for found in await self.candidates([trace], wanted))
+        return any(found.record.ref == record.ref for found in await self.candidates([trace], [wanted]))
 
-    async def decided(self, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str, int]]:
+    async def decided(self, rules: Collection[str], targets: Sequence[TargetRecord]) -> Decided:
         """See the port."""
-        settled: set[tuple[str, str, int]] = set()
-        for start in range(0, len(targets), MAX_TARGETS):
-            part = targets[start : start + MAX_TARGETS]
+        settled: dict[tuple[str, str, str], dict[int, LedgerDecision]] = {}
+        for part in _parts(targets):
             rows = await self._database.rows(
                 "decided",
                 {
-                    "rules": [rule],
+                    "rules": sorted(rules),
                     "level": str(part[0].ref.level),
                     "targets": [record.ref.key for record in part],
-                    "first_ms": min(record.watermark_ms for record in part),
+                    "first_ms": min(map(first_arrival_ms, part)),
                     "last_ms": max(record.watermark_ms for record in part),
+                    "taken_up_again": list(TAKEN_UP_AGAIN),
                 },
             )
-            settled |= {(row["metric"], row["target_id"], row["watermark_ms"]) for row in rows}
+            for row in rows:
+                key = row["rule"], row["metric"], row["target_id"]
+                settled.setdefault(key, {})[row["watermark_ms"]] = row["decision"]
         return settled
+
+    async def arrivals(
+        self, trace_ids: Collection[str], *, from_ms: int, until_ms: int
+    ) -> Mapping[str, Sequence[Arrival]]:
+        """See the port."""
+        found: dict[str, list[Arrival]] = {}
+        window = {"from_ms": from_ms, "until_ms": until_ms}
+        for row in await self._database.rows("arrivals_of_traces", {"trace_ids": sorted(trace_ids), **window}):
+            arrival = Arrival(at_ms=row["at_ms"], roots=row["roots"], logs=row["logs"])
+            found.setdefault(row["trace_id"], []).append(arrival)
+        return found
+
+    async def arrived_slots(self, *, from_ms: int, until_ms: int, slot_ms: int) -> Mapping[int, int]:
+        """See the port."""
+        window = {"from_ms": from_ms, "until_ms": until_ms, "slot_ms": slot_ms}
+        rows = await self._database.rows("arrived_slots", window)
+        return {row["slot"]: row["arrivals"] for row in rows}
 
     async def record(self, decisions: Sequence[Decision]) -> None:
         """See the port."""
@@ -169,11 +151,13 @@ class ClickHouseQueue:
                 (
                     decision.rule, decision.rule_version, decision.metric, str(decision.target.level),
                     decision.target.key, decision.watermark_ms, decision.decision, storable(decision.reason),
-                    decision.attempt, decision.next_attempt_ms, decision.worker,
+                    decision.attempt, decision.next_attempt_ms, decision.worker, decision.tries,
+                    decision.first_attempt_ms,
                 )
                 for decision in decisions
             ]  # fmt: skip
             await self._database.insert_rows("decisions", _COLUMNS, rows)
+            _tell(decisions)
 
     async def abandoned(self, *, limit: int) -> list[Decision]:
         """See the port."""
@@ -186,8 +170,29 @@ class ClickHouseQueue:
                 watermark_ms=row["watermark_ms"],
                 decision="started",
                 attempt=row["attempt"],
+                tries=row["tries"],
+                first_attempt_ms=row["first_attempt_ms"],
             )
             for row in await self._database.rows("abandoned", {"max_rows": limit})
+        ]
+
+    async def retries_due(self, *, except_rules: Collection[str] = (), limit: int) -> list[Decision]:
+        """See the port."""
+        return [
+            Decision(
+                rule=row["rule"],
+                rule_version=row["rule_version"],
+                metric=row["metric"],
+                target=target_of(row["level"], row["target_id"]),
+                watermark_ms=row["watermark_ms"],
+                decision="retrying",
+                reason=row["reason"],
+                attempt=row["attempt"],
+                first_attempt_ms=row["first_attempt_ms"],
+            )
+            for row in await self._database.rows(
+                "retries_due", {"except_rules": sorted(except_rules), "max_rows": limit}
+            )
         ]
 
     async def waiting_due(self, rules: Collection[str], *, limit: int) -> list[Decision]:
@@ -202,9 +207,29 @@ class ClickHouseQueue:
                 watermark_ms=row["watermark_ms"],
                 decision="waiting",
                 attempt=row["attempt"],
+                next_attempt_ms=row["next_attempt_ms"],
             )
             for row in rows
         ]
+
+    async def results_there(
+        self, metrics: Collection[str], targets: Sequence[TargetRecord]
+    ) -> Mapping[tuple[str, str], int]:
+        """See the port."""
+        found: dict[tuple[str, str], int] = {}
+        for part in _parts(targets):
+            session = part[0].ref.level is Level.SESSION
+            ids = {
+                "trace_ids": [] if session else sorted({record.ref.trace_id for record in part}),
+                "session_ids": [record.ref.session_id for record in part] if session else [],
+            }
+            rows = await self._database.rows(
+                "results_there", {"metrics": sorted(metrics), "level": str(part[0].ref.level), **ids}
+            )
+            for row in rows:
+                by_others = row["kind"] == MetricKind.EXTERNAL
+                found[row["metric"], row["target_id"]] = 2**62 if by_others else row["watermark_ms"]
+        return found
 
     async def results_until_us(self) -> int:
         """See the port."""
@@ -222,7 +247,7 @@ class ClickHouseQueue:
     ) -> list[Decision]:
         """See the port."""
         rows = await self._database.rows(
-            "woken",
+            "woken_sessions" if watched.level is Level.SESSION else "woken",
             {
                 "rule": watched.rule,
                 "metric": watched.metric,
@@ -274,17 +299,27 @@ class ClickHouseQueue:
         rows = await self._database.rows("completion_of_trace", {"trace_id": trace_id, **asdict(completion)})
         if not rows:
             return None
-        row = rows[0] | {"rooted": bool(rows[0]["rooted"])}
+        row = rows[0] | {"rooted": bool(rows[0]["rooted"]), "ended": bool(rows[0]["ended"])}
+        del row["quiet_ms"]
         return TraceProgress(**row)
 
     async def cursor_ms(self, name: str) -> int | None:
         """See the port."""
-        rows = await self._database.rows("cursor_get", {"name": name, "shard": 0})
-        return int(rows[0]["cursor_ms"]) if rows else None
+        return (await self.cursors_ms([name])).get(name)
 
     async def move_cursor(self, name: str, to_ms: int) -> None:
         """See the port."""
-        await self._database.insert_rows("cursors", ("Name", "Shard", "Cursor"), [(name, 0, to_ms)])
+        await self.move_cursors({name: to_ms})
+
+    async def cursors_ms(self, names: Collection[str]) -> Mapping[str, int]:
+        """See the port."""
+        rows = await self._database.rows("cursors_get", {"names": sorted(names), "shard": 0})
+        return {row["name"]: row["cursor_ms"] for row in rows}
+
+    async def move_cursors(self, to_ms: Mapping[str, int]) -> None:
+        """See the port."""
+        rows = [(name, 0, at_ms) for name, at_ms in to_ms.items()]
+        await self._database.insert_rows("cursors", ("Name", "Shard", "Cursor"), rows)
 
 
 class ClickHouseLeases:
@@ -301,6 +336,43 @@ class ClickHouseLeases:
     async def release(self, owner: str) -> None:
         """See the port."""
         await self._database.run("lease_release", {"me": owner})
+
+
+def _parts(targets: Sequence[TargetRecord]) -> Iterator[Sequence[TargetRecord]]:
+    """Targets in pages, those of an hour together: the ledger is sorted by the hour of the watermark."""
+    ordered = sorted(targets, key=first_arrival_ms)
+    part: list[TargetRecord] = []
+    size = 0
+    for each in ordered:
+        length = 2 * len(each.ref.key.encode()) + 3  # every byte of a session's id may need an escape
+        full = len(part) == MAX_TARGETS or size + length > MAX_PARAMETER_BYTES
+        if part and (full or first_arrival_ms(each) - first_arrival_ms(part[0]) > HOUR_MS):
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += length
+    if part:
+        yield part
+
+
+def _tell(decisions: Sequence[Decision]) -> None:
+    """One line of the log for each."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    for decision in decisions:
+        log.debug(
+            "decision",
+            extra={
+                "target": decision.target.key,
+                "target_level": str(decision.target.level),
+                "rule": decision.rule,
+                "metric": decision.metric,
+                "decision": decision.decision,
+                "reason": decision.reason,
+                "attempt": decision.attempt,
+                "revision_ms": decision.watermark_ms,
+            },
+        )
 
 
 def target_of(level: str, target_id: str) -> TargetRef:

@@ -12,6 +12,7 @@ from typing import Any
 
 from storage.clickhouse.client import Database, statement
 from storage.clickhouse.queue import target_of
+from storage.clickhouse.telemetry import pages
 from storage.errors import NotFound
 from storage.model import (
     Abstention,
@@ -176,6 +177,19 @@ class ClickHouseResults:
             )
         return found
 
+    async def revised(self, targets: Collection[TargetRef]) -> Mapping[TargetRef, int]:
+        """See the port."""
+        found: dict[TargetRef, int] = {}
+        known = {(str(target.level), target.key): target for target in targets}
+        for page in pages([target.key for target in known.values()]):
+            keys = {level: [key for key in page if (level, key) in known] for level in ("span", "trace", "session")}
+            rows = await self._database.rows(
+                "last_revisions",
+                {"span_keys": keys["span"], "trace_ids": keys["trace"], "session_ids": keys["session"]},
+            )
+            found |= {known[row["level"], row["key"]]: row["revision_ms"] for row in rows}
+        return found
+
     async def _safe_until_us(self) -> int:
         rows = await self._database.rows("safe_until", {"tables": r"\bevaluations\b", "lag_ms": 0})
         return int(rows[0]["until_us"])
@@ -202,6 +216,7 @@ def _parameters(where: ResultFilter) -> dict[str, object]:
         "targets": targets,
         "statuses": [str(status) for status in where.statuses],
         "rule": where.rule,
+        "rules": list(where.rules),
         "run": where.run,
         "purposes": [str(purpose) for purpose in where.purposes] or ([] if where.run else list(SHOWN)),
         "kinds": [str(kind) for kind in where.kinds],

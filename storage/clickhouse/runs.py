@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from storage.clickhouse.queue import MAX_TARGETS, target_of
 from storage.errors import NotFound
 from storage.model import Level, TargetRef, storable
 from storage.runs import (
+    LedgerState,
     QueuedTarget,
     RecentCost,
     Run,
@@ -28,7 +29,8 @@ from storage.telemetry import TargetRecord
 FINALS = sorted(str(state) for state in RunState if state.is_final)
 MAX_US = 2**53
 EVERYTHING = 2**32 - 1
-_FILTER = "/*filter*/"
+FILTER = "/*filter*/"
+_EXPERIMENT = "SpanAttributes['assay.experiment.id'] != '' OR ResourceAttributes['assay.experiment.id'] != ''"
 _EVENT = ("RunId", "Event", "State", "Done", "Total", "Usage", "Detail")
 _DECISION = ("RuleId", "MetricName", "Level", "TargetId", "Watermark", "Decision", "Attempt")
 _PAGE_OF = {Level.SPAN: "run_spans", Level.TRACE: "run_traces", Level.SESSION: "run_sessions"}
@@ -122,7 +124,7 @@ class ClickHouseRuns:
     ) -> list[SelectedTarget]:
         start_ns, *ids = after
         place = {"after_ns": start_ns, "until_ns": min(until_ns, selected.until_ns), **_ids(ids)}
-        rows = await self._database.query(_page(selected), _parameters(selected) | place | {"max_rows": limit})
+        rows = await self._database.query(_page(selected), parameters_of(selected) | place | {"max_rows": limit})
         return [
             SelectedTarget(
                 ref=_ref(selected.level, row),
@@ -137,7 +139,7 @@ class ClickHouseRuns:
         kind = "observation_kind" if selected.level is Level.SPAN else "''"
         sql = f"SELECT {kind} AS kind, count() AS targets FROM ({_page(selected)}) GROUP BY kind"
         place = {"after_ns": selected.since_ns, "until_ns": selected.until_ns, **_ids(())}
-        rows = await self._database.query(sql, _parameters(selected) | place | {"max_rows": EVERYTHING})
+        rows = await self._database.query(sql, parameters_of(selected) | place | {"max_rows": EVERYTHING})
         return {row["kind"]: row["targets"] for row in rows}
 
     async def count_scored(self, selected: Selected, metrics: Mapping[str, int]) -> dict[str, int]:
@@ -180,29 +182,83 @@ class ClickHouseRuns:
 
     async def settled(self, run_id: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str, int]]:
         found: set[tuple[str, str, int]] = set()
-        for start in range(0, len(targets), MAX_TARGETS):
-            part = targets[start : start + MAX_TARGETS]
+        for part in _parts(targets):
             wanted = {"level": str(part[0].ref.level), "targets": [record.ref.key for record in part]}
             rows = await self._database.rows("run_settled", {"ledger": ledger_of(run_id), **wanted})
             found |= {(row["metric"], row["target_id"], row["watermark_ms"]) for row in rows}
         return found
 
+    async def concluded(
+        self, metrics: Mapping[str, int], targets: Sequence[TargetRecord]
+    ) -> dict[tuple[str, str], int]:
+        found: dict[tuple[str, str], int] = {}
+        for part in _parts(targets):
+            times = [record.target_time_ns for record in part]
+            refs = [record.ref for record in part]
+            parameters = {
+                "metrics": sorted(metrics),
+                "versions": [metrics[name] for name in sorted(metrics)],
+                "level": str(refs[0].level),
+                "trace_ids": sorted({ref.trace_id for ref in refs}),
+                "session_ids": sorted({ref.session_id for ref in refs}),
+                "first_ns": min(times),
+                "last_ns": max(times),
+            }
+            rows = await self._database.rows("run_concluded", parameters)
+            found |= {(row["metric"], row["target_id"]): row["watermark_ms"] for row in rows}
+        return found
+
+    async def decided_by(self, rule: str, targets: Sequence[TargetRecord]) -> dict[tuple[str, str], LedgerState]:
+        found: dict[tuple[str, str], LedgerState] = {}
+        for part in _parts(targets):
+            wanted = {"level": str(part[0].ref.level), "targets": [record.ref.key for record in part]}
+            for row in await self._database.rows("run_decided_by", {"rule": rule, **wanted}):
+                found[row["metric"], row["target_id"]] = LedgerState(
+                    decision=row["decision"], watermark_ms=row["watermark_ms"], under_way=bool(row["under_way"])
+                )
+        return found
+
     async def close(self, run_id: str, reason: str) -> None:
         await self._database.run("run_close", {"ledger": ledger_of(run_id), "reason": reason})
+
+    async def sweep(self, *, quiet_seconds: int) -> None:
+        await self._database.run("run_sweep", {"quiet_seconds": quiet_seconds, "finals": FINALS})
 
     async def recent_costs(self, metrics: Collection[str], level: Level) -> dict[str, RecentCost]:
         rows = await self._database.rows("metric_costs", {"metrics": sorted(metrics), "level": str(level)})
         return {row.pop("metric"): RecentCost(**row) for row in rows}
 
 
+def _parts(targets: Sequence[TargetRecord]) -> Iterator[Sequence[TargetRecord]]:
+    for start in range(0, len(targets), MAX_TARGETS):
+        yield targets[start : start + MAX_TARGETS]
+
+
 def _page(selected: Selected) -> str:
-    return statement(_PAGE_OF[selected.level]).replace(_FILTER, selected.filter_sql)
+    return statement(_PAGE_OF[selected.level]).replace(FILTER, condition(selected))
 
 
-def _parameters(selected: Selected) -> dict[str, object]:
+def condition(selected: Selected) -> str:
+    """What spans are tested by; of traces and sessions the page does not test this."""
+    conditions = [selected.filter_sql]
+    if selected.scope:
+        conditions.append("ServiceName = {scope:String} OR ResourceAttributes['assay.project'] = {scope:String}")
+    if selected.experiment_ppm is not None:
+        conditions.append(
+            "cityHash64(TraceId, 'assay') % 1000000 < "
+            f"if({_EXPERIMENT}, {{experiment_ppm:UInt32}}, {{production_ppm:UInt32}})"
+        )
+    return ") AND (".join(conditions)
+
+
+def parameters_of(selected: Selected) -> dict[str, object]:
+    """What a selection binds, but for its window."""
     return {
         "arrived_ms": selected.arrived_ms,
-        "sample_ppm": selected.sample_ppm,
+        "sample_ppm": max(selected.sample_ppm, selected.experiment_ppm or 0),
+        "production_ppm": selected.sample_ppm,
+        "experiment_ppm": selected.experiment_ppm or 0,
+        "scope": selected.scope,
         **selected.filter_parameters,
     }
 

@@ -108,7 +108,7 @@ class ClickHouseTelemetry:
 
     async def _sessions(self, refs: Sequence[TargetRef]) -> dict[TargetRef, TargetRecord]:
         found: dict[TargetRef, TargetRecord] = {}
-        for page in _pages([ref.session_id for ref in refs]):
+        for page in pages([ref.session_id for ref in refs]):
             located, settled = await together(
                 self._database.rows("locate_sessions", {"session_ids": page}),
                 self._database.rows("settled_session_anchors", {"session_ids": page}),
@@ -128,7 +128,7 @@ class ClickHouseTelemetry:
     async def _settled_traces(self, trace_ids: Collection[str]) -> dict[str, Anchor]:
         """Where earlier results of the traces of sessions stand, page by page: a session may have thousands."""
         anchors: dict[str, Anchor] = {}
-        for page in _pages(sorted(trace_ids)):
+        for page in pages(sorted(trace_ids)):
             anchors |= await settled_anchors(self._database, page)
         return anchors
 
@@ -244,8 +244,8 @@ def _session_record(session_id: str, rows: Sequence[Mapping[str, Any]]) -> Targe
     )
 
 
-def _pages(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts, in runs that one parameter can hold."""
+def pages(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, in runs that one parameter of a query can hold."""
     page: list[str] = []
     size = 0
     for text in dict.fromkeys(texts):

@@ -93,3 +93,20 @@ def test_what_cannot_be_is_said_with_its_next_step(
     """Exit code 2 for wrong usage, 1 for what the service refuses."""
     said = running.run("run", *arguments)
     assert (said.code, text in said.err) == (code, True), said.err
+
+
+def test_a_rule_scores_the_past_when_it_is_told_to(running: Installation, trace: Trace) -> None:
+    """The estimate first; which past has to be said; the results are the rule's."""
+    name = f"past_{uuid.uuid4().hex[:8]}"
+    assert running.run("rule", "create", name, "--metric", "response_length", HERE, "--disabled").code == 0
+    assert running.run("run", "backfill", name).code == 2
+    asked = ("run", "backfill", name, "--from", "2020-01-01", "--recompute")
+    dry = running.run(*asked, "--dry-run", "--json").json
+    assert (dry["targets"], dry["pairs"], dry["exact"]) == (2, 2, True)
+    said = running.run(*asked, "--yes", "--watch", "--json")
+    assert said.code == 0, said.err
+    last = json.loads(said.out.splitlines()[-1])
+    assert (last["state"], last["decisions"]) == ("SUCCEEDED", {"scored": 2})
+    again = running.run("run", "backfill", name, "--from", "2020-01-01", "--only", "failed", "--yes", "--watch")
+    assert "0 of 0" in again.out
+    assert running.run("run", "backfill", "nobody", "--from", "2020-01-01", "--yes").code == 1

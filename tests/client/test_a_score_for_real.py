@@ -17,6 +17,7 @@ from running_front import PreparedExplaining, run_catalogue
 
 from assay.client import AsyncClient, CallFailed, InlineTarget, Level, MetricRef, ResultFilter, Status, TargetRef
 from evaluator.judges.choose import Judges
+from evaluator.judges.metering import Meter
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.catalogue import builtin_metrics
 from evaluator.metrics.conclude import Conclusion, Instruments, conclude
@@ -55,7 +56,14 @@ async def real(database: Database) -> AsyncIterator[Real]:
         judge = await stack.enter_async_context(ScriptedJudge())
         judges = await stack.enter_async_context(Judges(model="openai/scripted", base_url=judge.base_url, api_key="k"))
 
-        async def apply(definition: MetricDefinition, material: Material, *, repeat: int = 0) -> Conclusion:
+        async def apply(
+            definition: MetricDefinition,
+            material: Material,
+            *,
+            repeat: int = 0,
+            background: bool = False,
+            meter: Meter | None = None,
+        ) -> Conclusion:
             return await conclude(definition, material, using=Instruments(judges=judges, secret=b"s"), repeat=repeat)
 
         definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)

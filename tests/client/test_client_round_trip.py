@@ -17,6 +17,7 @@ from assay.client import (
     Client,
     Decision,
     Explanation,
+    FalseClause,
     FieldViolation,
     Level,
     MetricDefinition,
@@ -224,6 +225,7 @@ async def test_a_rule_lives_from_creation_to_deletion(client: AsyncClient) -> No
 async def test_an_explanation_keeps_its_times(front: Front, client: AsyncClient) -> None:
     """What the rules say arrives as they say it."""
     explanation = Explanation(
+        rule="known",
         metric="correctness",
         decision=Decision.WAITING,
         reason="the trace is open until 12:00:30",
@@ -231,6 +233,7 @@ async def test_an_explanation_keeps_its_times(front: Front, client: AsyncClient)
         decided=datetime(2026, 11, 12, 12, tzinfo=UTC),
         next_attempt=datetime(2026, 11, 12, 12, 0, 30, tzinfo=UTC),
         attempts=1,
+        clauses=(FalseClause(text="kind = 'llm'", seen={"kind": "tool"}),),
     )
     front.explaining.answers["known"] = [explanation]
     assert await client.explain("known", a_span()) == [explanation]

@@ -13,7 +13,23 @@ import typer
 import yaml
 from blocks import ROOT
 
-from assay.cli import applying, erasing, main, metrics, rules, running, runs, scores, store
+from assay.cli import (
+    alerts,
+    applying,
+    completing,
+    erasing,
+    explaining,
+    main,
+    metrics,
+    previewing,
+    proving,
+    rules,
+    running,
+    runs,
+    scores,
+    store,
+    watching,
+)
 from assay.settings import Settings
 from evaluator.expressions.columns import columns_of
 from evaluator.judges import port
@@ -21,13 +37,29 @@ from evaluator.metrics.check import check
 from evaluator.metrics.definition import SPAN_KINDS, MetricDefinition
 from evaluator.metrics.judging.check_judge import PARAMETERS
 from evaluator.online.explaining.explanation import Decision
+from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.filters import compile_filter
 from evaluator.server.errors import TABLE
 from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import Level
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "README.md"])
-COMMAND_MODULES = (applying, erasing, metrics, rules, running, runs, scores, store)
+COMMAND_MODULES = (
+    alerts,
+    applying,
+    completing,
+    erasing,
+    metrics,
+    rules,
+    running,
+    runs,
+    scores,
+    store,
+    watching,
+    explaining,
+    previewing,
+    proving,
+)
 """Imported, they register their commands."""
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -126,9 +158,9 @@ def test_the_page_of_grpc_names_every_error_with_its_status() -> None:
     assert {(reason, code, retry == "yes") for reason, code, retry in rows} == known
 
 
-def test_the_page_of_rules_names_every_decision() -> None:
+def test_the_page_of_explanations_names_every_decision() -> None:
     """What `assay explain` can answer."""
-    assert {str(decision) for decision in Decision} <= set(first_cells(page("docs/rules.md")))
+    assert {str(decision) for decision in Decision} <= set(first_cells(page("docs/explain.md")))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -147,8 +179,20 @@ def test_the_metric_on_the_page_of_metrics_is_accepted() -> None:
 
 
 def test_the_filter_on_the_page_of_rules_is_accepted() -> None:
-    """It uses a column, an alias and an attribute."""
-    (written,) = re.findall(r'--filter "(.*?)"', page("docs/rules.md"))
+    """It uses a column, an alias and an attribute; the other reads a result."""
+    written, of_result = re.findall(r'--filter "(.*?)"', page("docs/rules.md"))
     assert compile_filter(written, Level.SPAN).parameters == {
         "f0": "llm", "f1": "checkout", "f2": "tenant", "f3": "test",
     }  # fmt: skip
+    assert compile_filter(of_result, Level.SPAN).metrics == ("toxicity",)
+
+
+def test_the_page_of_rules_names_every_field_and_its_rule_is_accepted() -> None:
+    """What can be written in a file."""
+    text = page("docs/rules.md")
+    (written,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    body = yaml.safe_load(written)
+    rule = RuleDefinition.from_body(body["name"], body)
+    compile_filter(rule.filter, rule.level)
+    fields = set(rule.to_body()) - {"enabled", "enable_time"}
+    assert fields <= set(first_cells(text.split("## On, off, edited")[0]))

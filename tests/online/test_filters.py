@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+from storing import located
 
 from evaluator.errors import InvalidFilter
 from evaluator.expressions.columns import SPAN_COLUMNS, TRACE_COLUMNS
+from evaluator.online.rules.filter_sql import Clause
 from evaluator.online.rules.filters import CompiledFilter, compile_filter
-from storage.clickhouse.client import Database, statement
-from storage.model import Level
+from storage.clickhouse.client import Database
+from storage.clickhouse.queue import ClickHouseQueue
+from storage.model import Level, TargetRef
+from storage.queue import Candidates, Ready
 
 INSERT = """
 INSERT INTO otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, ResourceAttributes,
@@ -140,7 +142,7 @@ async def test_text_that_looks_like_sql_is_only_text(spans: Database, text: str,
         ("servic = 'x'", 0, "unknown name 'servic'; did you mean 'service'?"),
         ("kind = 'llm' AND durationms_ > 5", 17, "unknown name 'durationms_'; did you mean 'DurationMs'?"),
         ("name = 'é🌍' AND nme = 'x'", 16, "unknown name 'nme'; did you mean 'name'?"),
-        ("status = 'eror'", 9, "StatusCode is never 'eror'; did you mean 'Error'?"),
+        ("status = 'eror'", 9, "status is never 'eror'; did you mean 'Error'?"),
         ('service = "shop"', 10, "write columns alone and unquoted"),
         ("service", 0, "a condition is needed here, this is text"),
         ("service = 'x' AND 1", 18, "a condition is needed here, this is a number"),
@@ -159,7 +161,26 @@ async def test_text_that_looks_like_sql_is_only_text(spans: Database, text: str,
         ("name IN ()", 0, "IN takes a list of literals"),
         ("name IN (service)", 9, "IN takes a list of literals"),
         ("attributes = 'x'", 0, "name one attribute"),
-        ("attributes.x = 'x'", 0, "write columns alone and unquoted"),
+        ("attribute.x = 'x'", 0, "'attribute' has no parts; did you mean 'attributes'?"),
+        ("name = 'x' AND `attributes`.x = 'x'", 15, "only what follows the first dot may be quoted"),
+        ("metadata = 'x'", 0, "name one entry: metadata.environment"),
+        ("metdata.environment = 'x'", 0, "'metdata' has no parts; did you mean 'metadata'?"),
+        ("metdata['environment'] = 'x'", 0, "'metdata' has no keys; did you mean 'metadata'?"),
+        ("name = 'x' AND trace.statsu = 'OK'", 21, "a trace has no 'statsu'; did you mean 'status'?"),
+        ("trace.status = 'DONE'", 15, "trace.status is never 'DONE'; known are ERROR, IN_PROGRESS, OK"),
+        ("trace = 'x'", 0, "name something of the trace: trace.status"),
+        ("trace.a.b = 'x'", 0, "'trace' has no parts"),
+        ("metric.toxicity > 0.5", 0, "write metric.NAME.value, or one of value, label, status, explanation"),
+        ("metric.toxicity.valu > 0.5", 16, "a result has no 'valu'; did you mean 'value'?"),
+        ("metric.toxicity.a.b > 0.5", 0, "write metric.NAME.value"),
+        ("metric > 0.5", 0, "name a metric and what of its result: metric.toxicity.value"),
+        ("metric.toxicity.value > 'x'", 24, "a number cannot be compared with text"),
+        ("metric.toxicity.status = 'fail'", 25, "metric.toxicity.status is never 'fail'; did you mean 'failed'?"),
+        ("tags > 'x'", 0, "write has(tags, 'x'), tags = 'x' or tags IN ('x', 'y')"),
+        ("has(tags, name)", 10, "write has(tags, 'x')"),
+        ("has(name, 'x')", 4, "write has(tags, 'x')"),
+        ("tags LIKE 'x%'", 0, "write has(tags, 'x')"),
+        ("'x' IN name", 7, "IN takes a list of literals"),
         ("attributes[1] = 'x'", 0, "an attribute's key is one text"),
         ("attribute['x'] = 'x'", 0, "'attribute' has no keys; did you mean 'attributes'?"),
         ("service = 'x' AND", 14, "something is missing after this"),
@@ -271,7 +292,7 @@ def test_what_is_wrong_is_told_with_its_place(text: str, position: int, message:
         "\ud800",
     ],
 )
-@pytest.mark.parametrize("level", [Level.SPAN, Level.TRACE])
+@pytest.mark.parametrize("level", list(Level))
 def test_whatever_is_not_on_the_list_is_refused(text: str, level: Level) -> None:
     """Statements, sub-queries, functions, other columns, placeholders, comments: none of it is compiled."""
     with pytest.raises(InvalidFilter) as raised:
@@ -282,20 +303,17 @@ def test_whatever_is_not_on_the_list_is_refused(text: str, level: Level) -> None
 def test_nothing_of_the_text_reaches_the_sql() -> None:
     """Names come from our table in our spelling, literals are parameters, keywords are ours."""
     text = "sErViCe = 'xyzzy' and AtTributes['plugh'] > 4711 or lOwer(NAME) like '%plover%'"
-    compiled = compile_filter(text, Level.SPAN)
-    assert compiled == CompiledFilter(
-        sql=(
-            "ifNull((((`ServiceName` = {f0:String}) AND (toFloat64OrNull(`SpanAttributes`[{f1:String}]) > {f2:Int64})) "
-            "OR (lowerUTF8(`SpanName`) LIKE {f3:String})), 0)"
-        ),
-        parameters={"f0": "xyzzy", "f1": "plugh", "f2": 4711, "f3": "%plover%"},
+    sql = (
+        "ifNull((((`ServiceName` = {f0:String}) AND (toFloat64OrNull(`SpanAttributes`[{f1:String}]) > {f2:Int64})) "
+        "OR (lowerUTF8(`SpanName`) LIKE {f3:String})), 0)"
     )
-
-
-def test_sessions_have_no_filter_yet() -> None:
-    """Session rules come with session metrics."""
-    with pytest.raises(InvalidFilter, match="not offered yet"):
-        compile_filter("true", Level.SESSION)
+    reads = {"sErViCe": "`ServiceName`", "AtTributes['plugh']": "`SpanAttributes`[{f1:String}]", "NAME": "`SpanName`"}
+    assert compile_filter(text, Level.SPAN) == CompiledFilter(
+        sql=sql,
+        parameters={"f0": "xyzzy", "f1": "plugh", "f2": 4711, "f3": "%plover%"},
+        before_sql=sql,
+        clauses=(Clause(text=text, sql=sql, reads=reads),),
+    )
 
 
 async def test_every_documented_span_column_exists(spans: Database) -> None:
@@ -323,6 +341,9 @@ async def test_every_documented_trace_column_exists_in_the_query_of_rules(spans:
 async def candidates(database: Database, text: str) -> list[str]:
     """Traces that a trace rule with this filter would take."""
     compiled = compile_filter(text, Level.TRACE)
-    sql = re.sub(r"/\*filter\*/", lambda _: compiled.sql, statement("candidate_traces"))
-    window = {"first_ns": 0, "last_ns": 2**62, "trace_ids": [TRACE], "sample_ppm": 1_000_000}
-    return [row["trace_id"] for row in await database.query(sql, {**window, **compiled.parameters})]
+    wanted = Candidates(
+        level=Level.TRACE, sample_ppm=1_000_000, filter_sql=compiled.sql, filter_parameters=compiled.parameters
+    )
+    record = await located(database, TargetRef(level=Level.TRACE, trace_id=TRACE))
+    found = await ClickHouseQueue(database).candidates([Ready(record=record, ready_ms=0)], [wanted])
+    return [each.record.ref.trace_id for each in found]

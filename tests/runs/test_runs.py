@@ -27,8 +27,9 @@ from evaluator.judges.scripted_faults import status
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, RunRequest, Where
 from evaluator.scoring.request import MetricRef
+from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Failure, Level, MetricKind, OutputType, Purpose, Score, Status, TargetRef
-from storage.runs import RunKind, RunState
+from storage.runs import RunKind, RunState, RunTally
 
 LENGTH = (MetricRef(name="response_length"),)
 JUDGED = (MetricRef(name="correctness"),)
@@ -439,3 +440,43 @@ async def test_a_worker_that_lost_its_leases_leaves_its_runs_to_others(parts: Ru
         assert "cancelled" not in await parts.ledger(run_id)
     async with working(parts):
         assert (await parts.ended(run_id)).tally.decisions == {"scored": 18}
+
+
+async def test_what_a_run_left_open_is_closed(parts: RunParts) -> None:
+    """A worker may write after its run has ended; a process may die between a run's ledger and the run itself."""
+    spans = [a_chat() for _ in range(3)]
+    await store(parts.database, *spans)
+    chosen = RunRequest(selection=Chosen(targets=tuple(span.ref for span in spans)), metrics=LENGTH)
+    ended = (await parts.catalogue.create(chosen)).run.run_id
+    await parts.catalogue.cancel(ended)
+    waiting = (await parts.catalogue.create(chosen)).run.run_id
+    records = list((await ClickHouseTelemetry(parts.database).locate([span.ref for span in spans])).values())
+    await parts.runs.enqueue(ended, records[:1], ["response_length"])
+    await parts.runs.enqueue("never-made", records, ["response_length"])
+    await parts.runs.sweep(quiet_seconds=3600)
+    assert await parts.ledger("never-made") == {"waiting": 3}
+    await parts.runs.sweep(quiet_seconds=0)
+    assert await parts.ledger("never-made") == {"cancelled": 3}
+    assert await parts.ledger(ended) == {"cancelled": 3}
+    assert await parts.ledger(waiting) == {"waiting": 3}
+
+
+async def test_superseded_progress_is_forgotten_and_nothing_else(parts: RunParts) -> None:
+    """A run that ended long ago says what it said: its last state has the totals."""
+    await store(parts.database, *[a_chat() for _ in range(9)])
+    async with working(parts):
+        standing = await parts.done(RunRequest(selection=SPANS, metrics=LENGTH))
+    run_id = standing.run.run_id
+    await parts.runs.progress(run_id, total=9, tally=RunTally(), checkpoint=("1", "a"))
+    await parts.database.execute(
+        "INSERT INTO run_events SELECT * REPLACE (At - INTERVAL 3 DAY AS At, concat(RunId, '-old') AS RunId) "
+        "FROM run_events"
+    )
+    await parts.database.execute("OPTIMIZE TABLE run_events FINAL")
+    rows = await parts.database.query(
+        "SELECT toString(Event) AS event, Done AS done FROM run_events WHERE endsWith(RunId, '-old') ORDER BY At"
+    )
+    assert {row["event"] for row in rows} == {"state"}
+    assert rows[-1]["done"] == 9
+    kept = await parts.runs.get(run_id)
+    assert kept.state is RunState.SUCCEEDED

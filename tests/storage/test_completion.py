@@ -11,8 +11,10 @@ from storing import SECOND_NS, SentSpan, located, store, store_log
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.telemetry import ClickHouseTelemetry
-from storage.queue import Completion, ReadyTrace
+from storage.model import Level
+from storage.queue import Completion, Look, Ready, Stream
 
+TRACES = Stream(level=Level.TRACE)
 COMPLETION = Completion(grace_one_ms=1_000, grace_many_ms=6_000, idle_ms=30_000)
 SHARDS = range(16)
 HOUR_MS = 3_600_000
@@ -29,10 +31,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def ready_at(queue: ClickHouseQueue, trace_id: str, until_ms: int) -> ReadyTrace | None:
+async def ready_at(queue: ClickHouseQueue, trace_id: str, until_ms: int) -> Ready | None:
     """The trace, if a poll that looks up to then finds it."""
-    page = await queue.ready_traces(
-        COMPLETION, since_ms=now_ms() - HOUR_MS, until_ms=until_ms, after_id="", shards=SHARDS, limit=10_000
+    page = await queue.ready(
+        TRACES,
+        COMPLETION,
+        Look(since_ms=now_ms() - HOUR_MS, until_ms=until_ms, after_id="", shards=SHARDS, limit=10_000),
     )
     found = [trace for trace in page if trace.record.ref.trace_id == trace_id]
     assert len(found) <= 1
@@ -183,8 +187,8 @@ async def test_a_poll_takes_the_shards_it_is_given(database: Database, queue: Cl
     await store(database, *spans, ingested_ms=at)
 
     async def page(shards: Sequence[int]) -> list[str]:
-        found = await queue.ready_traces(
-            COMPLETION, since_ms=at, until_ms=at + 1_000, after_id="", shards=shards, limit=1000
+        found = await queue.ready(
+            TRACES, COMPLETION, Look(since_ms=at, until_ms=at + 1_000, after_id="", shards=shards, limit=1000)
         )
         wanted = {span.trace_id for span in spans}
         return [trace.record.ref.trace_id for trace in found if trace.record.ref.trace_id in wanted]
@@ -205,8 +209,8 @@ async def test_traces_of_one_millisecond_page_without_gap_and_double(
     await store(database, *spans, *odd, ingested_ms=at)
     since, after, paged, sizes = at, "", list[str](), list[int]()
     while True:
-        page = await queue.ready_traces(
-            COMPLETION, since_ms=since, until_ms=at + 1_000, after_id=after, shards=SHARDS, limit=8
+        page = await queue.ready(
+            TRACES, COMPLETION, Look(since_ms=since, until_ms=at + 1_000, after_id=after, shards=SHARDS, limit=8)
         )
         paged += [trace.record.ref.trace_id for trace in page]
         sizes.append(len(page))
@@ -225,8 +229,8 @@ async def test_a_window_is_open_at_its_start_and_closed_at_its_end(database: Dat
     ready = at + COMPLETION.grace_one_ms
 
     async def seen(since_ms: int, until_ms: int) -> int:
-        page = await queue.ready_traces(
-            COMPLETION, since_ms=since_ms, until_ms=until_ms, after_id="", shards=SHARDS, limit=1000
+        page = await queue.ready(
+            TRACES, COMPLETION, Look(since_ms=since_ms, until_ms=until_ms, after_id="", shards=SHARDS, limit=1000)
         )
         return [trace.record.ref for trace in page].count(span.trace)
 

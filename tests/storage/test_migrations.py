@@ -180,7 +180,9 @@ def test_a_file_is_one_statement_that_may_be_repeated(path: Path) -> None:
     assert ";" not in re.sub(r"'(?:[^'\\]|\\.)*'", "", code)
     creates = re.match(r"CREATE (OR REPLACE VIEW|(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS) (\w+)", code)
     seeds = re.match(r"INSERT INTO (\w+) SELECT", code)
-    changes = re.match(r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|ADD (?:COLUMN|INDEX) IF NOT EXISTS) )", code)
+    changes = re.match(
+        r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|ADD (?:COLUMN|INDEX) IF NOT EXISTS) |MODIFY QUERY\s+SELECT )", code
+    )
     assert creates or seeds or changes
     if creates:
         assert creates[2] in path.stem

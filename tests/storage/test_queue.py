@@ -16,9 +16,10 @@ from evaluator.online.rules.filters import compile_filter
 from storage.clickhouse.client import Database
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.model import Level, TargetRef
-from storage.queue import Candidates, Completion, Decision, ReadyTrace
+from storage.queue import Candidates, Completion, Decision, Look, Ready, Stream
 from storage.telemetry import TargetRecord
 
+TRACES = Stream(level=Level.TRACE)
 QUICK = Completion(grace_one_ms=1, grace_many_ms=1, idle_ms=1)
 ALL = Candidates(level=Level.SPAN, sample_ppm=1_000_000, filter_sql="1", filter_parameters={})
 
@@ -46,15 +47,20 @@ def filtered(text: str, level: Level = Level.SPAN) -> Candidates:
     return Candidates(level=level, sample_ppm=1_000_000, filter_sql=compiled.sql, filter_parameters=compiled.parameters)
 
 
-async def ready(database: Database, *spans: SentSpan) -> list[ReadyTrace]:
+async def ready(database: Database, *spans: SentSpan) -> list[Ready]:
     """Store spans and have them as a page of complete traces."""
     at = time.time_ns() // 1_000_000 - 60_000
     await store(database, *spans, ingested_ms=at)
-    page = await ClickHouseQueue(database).ready_traces(
-        QUICK, since_ms=at - 1, until_ms=at + 1, after_id="", shards=range(16), limit=100_000
+    page = await ClickHouseQueue(database).ready(
+        TRACES, QUICK, Look(since_ms=at - 1, until_ms=at + 1, after_id="", shards=range(16), limit=100_000)
     )
     wanted = {span.trace_id for span in spans}
     return [trace for trace in page if trace.record.ref.trace_id in wanted]
+
+
+async def chosen(queue: ClickHouseQueue, page: list[Ready], wanted: Candidates) -> list[TargetRecord]:
+    """What one rule selects of a page."""
+    return [each.record for each in await queue.candidates(page, [wanted])]
 
 
 async def buckets(database: Database, trace_ids: list[str]) -> dict[str, int]:
@@ -75,8 +81,8 @@ async def test_a_smaller_sample_lies_inside_a_larger_one(database: Database, que
     for level in (Level.SPAN, Level.TRACE):
         chosen: dict[float, set[str]] = {}
         for rate in (0.0, 0.1, 0.5, 1.0):
-            records = await queue.candidates(page, sampled(level, rate))
-            chosen[rate] = {record.ref.trace_id for record in records}
+            found = await queue.candidates(page, [sampled(level, rate)])
+            chosen[rate] = {each.record.ref.trace_id for each in found}
             assert chosen[rate] == {each for each, bucket in expected.items() if bucket < rate * 1_000_000}
         assert chosen[0.0] < chosen[0.1] < chosen[0.5] < chosen[1.0]
 
@@ -96,14 +102,15 @@ async def test_a_page_of_traces_gives_every_span_once(database: Database, queue:
     root = SentSpan()
     chat = a_chat(trace_id=root.trace_id, parent=root.span_id)
     page = await ready(database, root, chat, chat)
-    records = await queue.candidates(page, ALL)
+    records = await chosen(queue, page, ALL)
     assert {record.ref: record for record in records} == {
         span.ref: await located(database, span.ref) for span in (root, chat)
     }
     assert len(records) == 2
-    traces = await queue.candidates(page, sampled(Level.TRACE, 1.0))
+    traces = await chosen(queue, page, sampled(Level.TRACE, 1.0))
     assert traces == [await located(database, root.trace)]
-    assert await queue.candidates([], ALL) == []
+    assert await chosen(queue, [], ALL) == []
+    assert await queue.candidates(page, []) == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +135,7 @@ async def test_a_filter_decides_about_spans(
     ]
     page = await ready(database, *spans)
     wanted = filtered(text)
-    assert sorted(record.anchor.span_name for record in await queue.candidates(page, wanted)) == names
+    assert sorted(record.anchor.span_name for record in await chosen(queue, page, wanted)) == names
     for span in spans:
         assert await queue.matches(await located(database, span.ref), wanted) == (span.name in names)
 
@@ -141,12 +148,18 @@ async def test_a_filter_of_a_trace_rule_sees_the_trace_and_its_root(database: Da
     page = await ready(database, root, child, alone)
 
     async def found(text: str) -> set[TargetRef]:
-        return {record.ref for record in await queue.candidates(page, filtered(text, Level.TRACE))}
+        return {record.ref for record in await chosen(queue, page, filtered(text, Level.TRACE))}
 
     assert await found("SpanAttributes['tier'] = 'gold'") == {root.trace}
     assert await found("SpanAttributes['tier'] = 'lead'") == {alone.trace}
     assert await found("Spans > 1") == {root.trace}
     assert await found("LlmSpansReported = 0") == {alone.trace}
+
+
+async def settled(queue: ClickHouseQueue, rule: str, targets: list[TargetRecord]) -> set[tuple[str, str, int]]:
+    """(metric, target key, watermark) that one rule has decided."""
+    found = await queue.decided([rule], targets)
+    return {(metric, key, at) for (_, metric, key), watermarks in found.items() for at in watermarks}
 
 
 def decision(record: TargetRecord, what: str, **other: Any) -> Decision:
@@ -177,9 +190,9 @@ async def test_what_is_decided_is_known_by_rule_metric_target_and_watermark(
         ]
     )
     key, at = record.ref.key, record.watermark_ms
-    found = await queue.decided(rule, [record, other])
+    found = await settled(queue, rule, [record, other])
     assert found - {("later", key, at + 1)} == {("m", key, at), ("n", key, at)}
-    assert await queue.decided(rule, []) == set()
+    assert await settled(queue, rule, []) == set()
 
 
 async def test_thousands_of_targets_are_asked_about(database: Database, queue: ClickHouseQueue) -> None:
@@ -188,7 +201,7 @@ async def test_thousands_of_targets_are_asked_about(database: Database, queue: C
     rule = uuid.uuid4().hex
     await queue.record([decision(record, "scored", rule=rule), decision(last, "scored", rule=rule)])
     crowd = [_nobody() for _ in range(3000)]
-    found = await queue.decided(rule, [record, *crowd, last])
+    found = await settled(queue, rule, [record, *crowd, last])
     assert found == {("m", each.ref.key, each.watermark_ms) for each in (record, last)}
 
 
@@ -215,11 +228,11 @@ async def test_started_counts_while_its_worker_lives(fresh_database: Database, l
     await queue.record(started)
     await queue.record([decision(done, "scored", rule="r", worker="alive")])
     both = {("m", each.ref.key, each.watermark_ms) for each in (begun, done)}
-    assert await queue.decided("r", [begun, done]) == both
+    assert await settled(queue, "r", [begun, done]) == both
     assert await queue.abandoned(limit=10) == []
     assert [(each.decision, alive) for each, alive in await queue.decisions_of("r", begun.ref)] == [("started", True)]
     await leases.release("alive")
-    assert await queue.decided("r", [begun, done]) == {("m", done.ref.key, done.watermark_ms)}
+    assert await settled(queue, "r", [begun, done]) == {("m", done.ref.key, done.watermark_ms)}
     assert await queue.abandoned(limit=10) == [decision(begun, "started", rule="r")]
     assert [(each.decision, alive) for each, alive in await queue.decisions_of("r", begun.ref)] == [("started", False)]
     assert [each.decision for each, _ in await queue.decisions_of("r", done.ref)] == ["scored"]
@@ -318,8 +331,8 @@ async def test_a_poll_does_not_look_past_an_insert_that_still_runs(
     async def everything() -> bool:
         nonlocal since
         limit = await queue.safe_until_ms()
-        page = await queue.ready_traces(
-            QUICK, since_ms=since, until_ms=limit, after_id="", shards=range(16), limit=1000
+        page = await queue.ready(
+            TRACES, QUICK, Look(since_ms=since, until_ms=limit, after_id="", shards=range(16), limit=1000)
         )
         found.extend(trace.record.ref.trace_id for trace in page)
         since = limit

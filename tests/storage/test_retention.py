@@ -170,13 +170,14 @@ async def test_age_is_counted_from_arrival_whatever_a_senders_clock_says(kept: D
 async def test_what_is_in_force_is_not_applied_again(kept: Database) -> None:
     """Every start asks; a second ALTER would look into every part again."""
     asked = parse_retention("30,evaluations=400")
-    assert len(await apply_retention(kept, asked)) == 6  # the journal and judges have thirty days already
+    assert len(await apply_retention(kept, asked)) == 7  # the journal and judges have thirty days already
     before = await mutations(kept)
     assert await apply_retention(kept, asked) == []
     assert await mutations(kept) == before
     assert {each.table: each.days for each in await retention_in_force(kept)} == {
         "otel_traces": 30, "otel_logs": 30, "trace_events": 30, "traces_rollup": 30, "session_traces": 30,
         "judge_traces": 30, "judge_cache": 30, "evaluations": 400, "evaluations_current": 400,
+        "action_deliveries": 400,
     }  # fmt: skip
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-BYTES_PER_TOKEN = 3.5
-"""Of UTF-8: a little less than English has, so that a first guess fits more often than not."""
 ANSWER_TOKENS = 2048
 """Room for rationale and verdict where the metric sets none."""
 LEAST_CHARACTERS = 200
@@ -17,11 +15,6 @@ _LIMITS = (
     re.compile(r"maximum number of tokens allowed \((\d+)\)", re.I),
     re.compile(r"context (?:window|length|size)(?: of| is|:|=)? \(?(\d+)", re.I),
 )
-
-
-def tokens_of(text: str) -> float:
-    """Roughly how many tokens a text is."""
-    return len(text.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN
 
 
 def limit_in(refusal: str) -> int | None:

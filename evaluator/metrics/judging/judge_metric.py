@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from evaluator.judges.metering import Meter, OverBudget
+from evaluator.judges.port import Question
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.judging import template
 from evaluator.metrics.judging.exchange import Exchange
-from evaluator.metrics.judging.juror import AskedWith, Case, Vote, vote
-from evaluator.metrics.judging.jury import Ballot, count, seats
+from evaluator.metrics.judging.juror import AskedWith, Case, Vote, foreseen, vote
+from evaluator.metrics.judging.jury import Ballot, Seat, count, seats
 from evaluator.metrics.judging.media import attachments, sendable
 from evaluator.metrics.judging.prepared import Preparations
 from evaluator.metrics.material import Material
@@ -56,11 +58,18 @@ async def judge_metric(
     using: JudgedWith,
     repeat: int = 0,
     deadline: float | None = None,
+    background: bool = False,
+    meter: Meter | None = None,
 ) -> Judged:
     """Ask; a target that lacks what the template needs is not sent anywhere.
 
     Args:
         repeat: Which repetition of the same question this is, from 0: each gets an answer of its own.
+        background: It can wait: every other question goes first.
+        meter: The budgets that pay for it; None = nobody counts.
+
+    Raises:
+        OverBudget: The budgets do not cover it.
     """
     metric = using.prepared.of(definition)
     inputs, hidden = visible(metric.template.names, material.inputs, using.redact)
@@ -72,15 +81,18 @@ async def judge_metric(
     media = sendable(found)
     if media is None:
         return Judged(outcome=Abstention(reason="media not captured"), digest=digest)
-    case = Case(metric=metric, ref=material.ref, inputs=inputs, media=media, digest=digest)
+    case = Case(
+        metric=metric,
+        ref=material.ref,
+        inputs=inputs,
+        media=media,
+        digest=digest,
+        background=background,
+        meter=meter,
+    )
     places = seats(definition, repeat=repeat)
     began_ns = time.time_ns()
-    if len(places) == 1:
-        votes = [await vote(case, places[0], using, deadline)]
-    else:
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(vote(case, seat, using, deadline)) for seat in places]
-        votes = [each.result() for each in asked]
+    votes = await _votes(case, places, using, deadline)
     metadata = _metadata(inputs, hidden, votes)
     if media:
         metadata["media"] = json.dumps([each.media_type for each in media])
@@ -106,6 +118,52 @@ async def judge_metric(
             answers=tuple(each.keep for each in votes if each.keep is not None),
         ),
     )
+
+
+async def questions(definition: MetricDefinition, material: Material, *, using: JudgedWith) -> list[Question]:
+    """What judges would be asked, one of each seat, as far as is known before the first answer; nobody is asked.
+
+    None where the target lacks what the template needs.
+    """
+    metric = using.prepared.of(definition)
+    inputs, _ = visible(metric.template.names, material.inputs, using.redact)
+    if metric.template.first_missing(inputs) is not None:
+        return []
+    media = sendable(attachments(material.record, metric.template.names))
+    if media is None:
+        return []
+    case = Case(metric=metric, ref=material.ref, inputs=inputs, media=media, digest=digest_of(inputs))
+    return [await foreseen(case, seat, using) for seat in seats(definition)]
+
+
+async def _votes(case: Case, places: Sequence[Seat], using: JudgedWith, deadline: float | None) -> list[Vote]:
+    """One from each seat.
+
+    Raises:
+        OverBudget: Nothing is left for one of them; with the answers that were paid for.
+    """
+    if len(places) == 1:
+        return [await vote(case, places[0], using, deadline)]
+
+    async def cast(seat: Seat) -> Vote | OverBudget:
+        try:
+            return await vote(case, seat, using, deadline)
+        except OverBudget as error:  # raised here, it would end calls that are under way and are paid for
+            return error
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(cast(seat)) for seat in places]
+    votes: list[Vote] = []
+    over: OverBudget | None = None
+    for each in (task.result() for task in asked):
+        if isinstance(each, OverBudget):
+            over = each
+        else:
+            votes.append(each)
+    if over is not None:
+        over.answers = tuple(each.keep for each in votes if each.keep is not None)
+        raise over
+    return votes
 
 
 def visible(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from evaluator.judges import fence
+from evaluator.judges.metering import Meter
 from evaluator.judges.port import (
     Answer,
     AsksJudges,
@@ -21,9 +22,10 @@ from evaluator.judges.port import (
     MediaNotTaken,
     Question,
 )
+from evaluator.judges.sizes import tokens_of
 from evaluator.metrics.definition import TooLong
 from evaluator.metrics.judging.answers import Flights, KeptAnswers
-from evaluator.metrics.judging.cutting import ANSWER_TOKENS, LEAST_CHARACTERS, cut, limit_in, mark, tokens_of
+from evaluator.metrics.judging.cutting import ANSWER_TOKENS, LEAST_CHARACTERS, cut, limit_in, mark
 from evaluator.metrics.judging.exchange import Said
 from evaluator.metrics.judging.jury import Seat
 from evaluator.metrics.judging.prepared import SYSTEM, Prepared
@@ -89,6 +91,8 @@ class Case:
 
     Attributes:
         digest: Of the metric's inputs on this target.
+        background: It can wait: every other question goes first.
+        meter: The budgets that pay; None = nobody counts.
     """
 
     metric: Prepared
@@ -96,6 +100,8 @@ class Case:
     inputs: Mapping[str, str]
     media: tuple[Media, ...] = ()
     digest: bytes
+    background: bool = False
+    meter: Meter | None = None
 
     def key(self, judge: str, repeat: int) -> bytes:
         """32 bytes: equal for equal questions, whatever target they are about."""
@@ -107,7 +113,11 @@ class Case:
 
 
 async def vote(case: Case, seat: Seat, using: AskedWith, deadline: float | None) -> Vote:
-    """Ask, or take the answer that an equal question had; whatever goes wrong is in the outcome."""
+    """Ask, or take the answer that an equal question had; whatever goes wrong is in the outcome.
+
+    Raises:
+        OverBudget: The answer would have to be paid for, and nothing is left.
+    """
     key = case.key(using.judges.identity_of(seat.model), seat.repeat)
 
     async def answered() -> Vote:
@@ -129,6 +139,11 @@ async def vote(case: Case, seat: Seat, using: AskedWith, deadline: float | None)
     if not shared:
         return cast
     return replace(cast, usage=Usage(), keep=None, said=replace(cast.said, calls=(), cached=True))
+
+
+async def foreseen(case: Case, seat: Seat, using: AskedWith) -> Question:
+    """The question that `vote` would ask, without asking it."""
+    return await _Question(case, seat, b"", using, None).foreseen()
 
 
 def nonce_of(key: bytes, secret: bytes, inputs: Mapping[str, str]) -> str:
@@ -170,6 +185,10 @@ class _Question:
             return self._vote(_outcome(error))
         self._count(answer.calls, answer.usage)
         return self._vote(score, keep=self._kept(answer), probability=answer.verdict_probability)
+
+    async def foreseen(self) -> Question:
+        """What would be asked first."""
+        return self._question(await self._room())
 
     def _vote(self, outcome: Outcome, *, keep: JudgeAnswer | None = None, probability: float | None = None) -> Vote:
         return Vote(
@@ -256,6 +275,8 @@ class _Question:
             model=self._seat.model,
             parameters=case.metric.definition.parameters,
             media=case.media,
+            background=case.background,
+            meter=case.meter,
         )
 
 

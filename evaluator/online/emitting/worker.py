@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from evaluator.online import event_names as names
+from evaluator.online.emitting.arrivals import Arrivals
 from evaluator.online.emitting.otlp_out import Delivers, NotTaken, delivering
 from evaluator.online.emitting.out_address import OutAddress
 from evaluator.online.emitting.result_event import request_of, requests_of
@@ -19,7 +20,7 @@ from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.model import MetricKind, Status
 from storage.queue import Queue
-from storage.results import ResultCursor, ResultFilter, Results
+from storage.results import ResultFilter, Results
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,9 @@ class EmittingWorker:
     ) -> None:
         self._address = address
         self._version = version
-        self._results = results
-        self._newest_ms = newest_ms
-        self._queue = queue
+        self._arrivals = Arrivals(CURSOR, results=results, newest_ms=newest_ms, queue=queue, page=page)
         self._leases = leases
         self._pause_seconds = pause_seconds
-        self._page = page
-        self._cursor: ResultCursor | None = None
 
     async def run(self) -> None:
         """Emit what comes; what goes wrong is tried again, after pauses that double up to a minute."""
@@ -74,7 +71,7 @@ class EmittingWorker:
                     if self._leases.owned("maintenance"):
                         behind = await self.step(endpoint)
                     else:
-                        self._cursor = None  # another process emits now, and saves how far it came
+                        self._arrivals.forget()
                     pause = 0.0 if behind else self._pause_seconds
                 except (StorageError, NotTaken) as error:
                     pause = min(max(pause * 2, self._pause_seconds), MAX_PAUSE_SECONDS)
@@ -90,34 +87,14 @@ class EmittingWorker:
             NotTaken: The endpoint is away; the same page comes again.
             StorageError: The store is.
         """
-        if self._cursor is None:
-            self._cursor = await self._begin()
-        if await self._newest_ms() < self._cursor.inserted_us // 1000:
+        news = await self._arrivals.news()
+        if news is None:
             return False
-        settled = await self._results.cursor_now()  # asked before the page: what it leaves out lies behind this
-        page = await self._results.arrived(OURS, after=self._cursor, limit=self._page)
-        for records in requests_of(page):
+        page = await self._arrivals.page(OURS, news)
+        for records in requests_of(page.results):
             await self._deliver(endpoint, records)
-        behind = len(page) == self._page
-        if page:
-            last = page[-1]
-            self._cursor = ResultCursor(
-                inserted_us=last.inserted_us or 0, evaluation_id=last.evaluation_id, attempt=last.attempt
-            )
-        if not behind and settled.inserted_us > self._cursor.inserted_us:
-            self._cursor = settled
-        if page:  # to the millisecond below: after a restart a few may come again, none is left out
-            await self._queue.move_cursor(CURSOR, self._cursor.inserted_us // 1000)
-        return behind
-
-    async def _begin(self) -> ResultCursor:
-        """Where an earlier process stopped; the first one begins with what comes now."""
-        saved_ms = await self._queue.cursor_ms(CURSOR)
-        if saved_ms is None:
-            now = await self._results.cursor_now()
-            await self._queue.move_cursor(CURSOR, now.inserted_us // 1000)
-            return now
-        return ResultCursor(inserted_us=saved_ms * 1000)
+        await self._arrivals.done(page)
+        return page.behind
 
     async def _deliver(self, endpoint: Delivers, records: Sequence[LogRecord]) -> None:
         """A request that will never be taken is halved, until it is known which results the endpoint does not want."""

@@ -55,6 +55,7 @@ class Statement:
     trace_id: str = ""
     span_id: str = ""
     session_id: str = ""
+    service: str = ""
     level: Level | None = None
     human: bool = False
     time_ns: int
@@ -178,6 +179,7 @@ def _statement(event: ResultEvent, *, name: str, level: str, human: bool = False
         trace_id=event.trace_id,
         span_id=event.span_id,
         session_id=event.session_id,
+        service=event.service,
         time_ns=event.time_ns if event.time_ns > 0 else event.ingested_ms * 1_000_000,
         ingested_ms=event.ingested_ms,
         **{key: text[:MAX_CHARACTERS] for key, text in texts.items()},

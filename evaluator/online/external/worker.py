@@ -1,15 +1,13 @@
 """Results of others come in: statements in the telemetry that arrived become results about what they were sent with.
 
-Arrivals are looked at once, never past an INSERT that still runs.  A statement whose target is not there (a log record
-is often sent before the span around it) waits in memory; the saved cursor stays before it, so that a worker that starts
-again finds it again.  What is found twice is the same result.
+Arrivals are looked at once, never past an INSERT that still runs.  A statement whose target is not there waits
+(`evaluator.online.external.waiting`).  What is found twice is the same result.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,9 +21,11 @@ from evaluator.metrics.directory import Directory
 from evaluator.online.external.events import MAX_CHARACTERS, Statement, is_ours, statements
 from evaluator.online.external.outcome import outcome_of
 from evaluator.online.external.targets import Targets
+from evaluator.online.external.waiting import MEMORY_SECONDS, SWEEP_SECONDS, WAIT_SECONDS, Waiting
+from evaluator.online.external.waiting import refused as refusal
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
-from storage.external import ResultEvents
+from storage.external import ResultEvents, WaitingResults
 from storage.model import RESULT_NAMESPACE, Evaluation, MetricKind, Purpose
 from storage.queue import Queue
 from storage.results import ResultFilter, Results
@@ -40,18 +40,13 @@ IDLE_SECONDS = 8.0
 PAGE = 500
 LOOKBACK_MS = 86_400_000
 """Where an installation begins that never looked."""
-WAIT_SECONDS = 600.0
-"""So long a statement waits for its target, from its own arrival on."""
-MAX_WAITING = 20_000
-MAX_WAITING_CHARACTERS = 64 << 20
 SAME_SECONDS = 1.0
 """Equal statements so near to each other are one that was sent twice: as span event and as log, for example."""
 MAX_HISTORY = 1000
-MAX_PAUSE_SECONDS = 30.0
-"""Between looks for one target."""
 MAX_ID_BYTES = 50_000
 """Of session and completion ids in one query: ClickHouse refuses form values over 128 KiB, and they are escaped."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATE = "its target did not come"
 NO_VERSION = 0
 """Version of results whose name is no definition's: never that of a metric, and below all of them."""
 
@@ -65,7 +60,12 @@ class KnowsAllMetrics(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What one look came to."""
+    """What one look came to.
+
+    Attributes:
+        waiting: How many wait in memory.
+        refused: How many, by reason.
+    """
 
     stored: int = 0
     waiting: int = 0
@@ -74,10 +74,9 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Refused:
     statement: Statement
-    look_at: float
-    pause: float
+    reason: str
 
 
 class ExternalWorker:
@@ -87,6 +86,7 @@ class ExternalWorker:
         self,
         *,
         events: ResultEvents,
+        waiting: WaitingResults,
         targets: Targets,
         metrics: KnowsAllMetrics,
         results: Results,
@@ -94,6 +94,8 @@ class ExternalWorker:
         leases: LeaseKeeper,
         pause_seconds: float = PAUSE_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
+        memory_seconds: float = MEMORY_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
         page: int = PAGE,
     ) -> None:
         self._events = events
@@ -103,11 +105,18 @@ class ExternalWorker:
         self._queue = queue
         self._leases = leases
         self._pause_seconds = pause_seconds
-        self._wait_seconds = wait_seconds
         self._page = page
         self._cursor_ms: int | None = None
         self._saved_ms = 0
-        self._waiting: list[_Waiting] = []
+        self._kept = waiting
+        self._waiting = Waiting(
+            waiting,
+            wait_seconds=wait_seconds,
+            memory_seconds=memory_seconds,
+            sweep_seconds=sweep_seconds,
+            pause_seconds=pause_seconds,
+            page=page,
+        )
 
     async def run(self) -> None:
         """A round every second while something comes; what goes wrong is tried again."""
@@ -126,7 +135,8 @@ class ExternalWorker:
 
     def _forget(self) -> None:
         """Another process looks now; should this one's turn come again, the saved cursor says from where."""
-        self._cursor_ms, self._waiting = None, []
+        self._cursor_ms = None
+        self._waiting.forget()
 
     async def round(self) -> Round:
         """Look at a page of what arrived since the last round, and at what waits."""
@@ -138,31 +148,55 @@ class ExternalWorker:
             since_ms=self._cursor_ms, until_ms=until_ms, limit=self._page, max_characters=MAX_CHARACTERS
         )
         behind = len(events) >= self._page
-        now, refused = time.monotonic(), Counter[str]()
-        due = [each for each in self._waiting if each.look_at <= now]
+        end_ms = max((event.ingested_ms for event in events), default=until_ms) if behind else until_ms
         came = [said for event in events if not is_ours(event) for said in statements(event)]
-        named = [said for said in came if said.slug]
-        if len(named) < len(came):
-            refused["no name of which a metric's can be made"] = len(came) - len(named)
-        stored, missing = await self._take([*(each.statement for each in due), *named], refused)
-        self._keep_waiting(due, missing, until_ms, refused)
-        self._cursor_ms = max((event.ingested_ms for event in events), default=until_ms) if behind else until_ms
+        refused = [_Refused(said, "no name of which a metric's can be made") for said in came if not said.slug]
+        looked = [*self._waiting.due(), *(said for said in came if said.slug)]
+        stored, missing = await self._take(looked, refused)
+        late = await self._waiting.hold(looked, missing, until_ms)
+        refused += [_Refused(said, LATE) for said in late]
+        await self._remember(refused)
+        stored += await self._take_waiting(self._cursor_ms, end_ms, refused)
+        async for over in self._waiting.over(until_ms=until_ms):
+            lapsed = [_Refused(said, LATE) for said in over]
+            await self._remember(lapsed)
+            await self._waiting.settle(over)
+            refused += lapsed
+        self._cursor_ms = end_ms
         await self._save(urgent=bool(events))
-        if refused:
-            log.warning("external_results_refused", extra={"reasons": dict(refused)})
+        reasons = dict(Counter(each.reason for each in refused))
+        if reasons:
+            log.warning("external_results_refused", extra={"reasons": reasons})
         if stored:
             log.info("external_results_stored", extra={"results": stored, "waiting": len(self._waiting)})
-        return Round(stored=stored, waiting=len(self._waiting), behind=behind, refused=dict(refused))
+        return Round(stored=stored, waiting=len(self._waiting), behind=behind, refused=reasons)
+
+    async def _take_waiting(self, since_ms: int, until_ms: int, refused: list[_Refused]) -> int:
+        """What waits in the store, and of which something arrived; returns how many results came of it."""
+        stored = 0
+        async for touched in self._waiting.touched(since_ms=since_ms, until_ms=until_ms):
+            mine = list[_Refused]()
+            new, missing = await self._take(touched, mine)
+            await self._remember(mine)  # before they are settled: what dies in between is looked at again
+            still = set(missing)
+            await self._waiting.settle([said for said in touched if said not in still])
+            refused += mine
+            stored += new
+        return stored
+
+    async def _remember(self, refused: Sequence[_Refused]) -> None:
+        await self._kept.refuse([refusal(each.statement, each.reason) for each in refused])
 
     async def _save(self, *, urgent: bool) -> None:
-        """Where to begin after a restart: before everything that waits; now and then where nothing comes."""
+        """Where to begin after a restart: before everything that waits in memory; now and then where nothing comes."""
         assert self._cursor_ms is not None
-        safe_ms = min([self._cursor_ms, *(each.statement.ingested_ms - 1 for each in self._waiting)])
-        if safe_ms > self._saved_ms + (0 if urgent or self._waiting else 60_000):
+        first_ms = self._waiting.first_ms()
+        safe_ms = self._cursor_ms if first_ms is None else min(self._cursor_ms, first_ms - 1)
+        if safe_ms > self._saved_ms + (0 if urgent or first_ms is not None else 60_000):
             await self._queue.move_cursor(CURSOR, safe_ms)
             self._saved_ms = safe_ms
 
-    async def _take(self, said: Sequence[Statement], refused: Counter[str]) -> tuple[int, list[Statement]]:
+    async def _take(self, said: Sequence[Statement], refused: list[_Refused]) -> tuple[int, list[Statement]]:
         """Store what has a target; returns how many were new, and what has none."""
         stored, missing = 0, list[Statement]()
         if not said:
@@ -174,7 +208,7 @@ class ExternalWorker:
             made = list[Evaluation]()
             for each, record in zip(part, records, strict=True):
                 if isinstance(record, str):
-                    refused[record] += 1
+                    refused.append(_Refused(each, record))
                 elif record is None:
                     missing.append(each)
                 else:
@@ -211,26 +245,6 @@ class ExternalWorker:
                 fresh.append(each)
                 times.append(each.evaluated)
         return fresh
-
-    def _keep_waiting(
-        self, due: Sequence[_Waiting], missing: Sequence[Statement], until_ms: int, refused: Counter[str]
-    ) -> None:
-        """Who waits looks again after pauses that double; who waited long enough, or is one too many, goes, counted."""
-        now, pauses = time.monotonic(), {id(each.statement): each.pause for each in due}
-        looked = {id(each) for each in due}
-        waiting = [each for each in self._waiting if id(each) not in looked]
-        for said in missing:
-            if until_ms - said.ingested_ms >= self._wait_seconds * 1000:
-                refused["its target did not come"] += 1
-                continue
-            pause = min(2 * pauses.get(id(said), self._pause_seconds / 2), MAX_PAUSE_SECONDS)
-            waiting.append(_Waiting(said, now + pause, pause))
-        waiting.sort(key=lambda each: each.statement.ingested_ms, reverse=True)
-        characters = sum(each.statement.characters for each in waiting)
-        while len(waiting) > MAX_WAITING or characters > MAX_WAITING_CHARACTERS:
-            characters -= waiting.pop().statement.characters
-            refused["too many wait for their targets"] += 1
-        self._waiting = waiting
 
 
 def _parts(said: Sequence[Statement], size: int) -> Iterator[Sequence[Statement]]:

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from dataclasses import replace
 
 from evaluator.errors import EvaluatorError
+from evaluator.online.budgets.purses import Purses
 from evaluator.online.polling.work import (
     Chunk,
     ListsRules,
@@ -17,6 +18,7 @@ from evaluator.online.polling.work import (
     ScoresRecords,
     concluded,
     entries,
+    failed,
 )
 from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Unavailable
@@ -25,6 +27,8 @@ from storage.queue import Decision, Queue
 
 log = logging.getLogger(__name__)
 
+TRIES_AMONG_OTHERS = 2
+"""What workers died at so often is scored alone."""
 WAITING_PER_LANE = 4
 """Chunks of a rule that wait, for each lane, before it takes no further page of targets."""
 
@@ -53,22 +57,36 @@ class Enabled:
 class Lanes:
     """Scores chunks, several at a time: every rule in lanes of its own, so that one which hangs delays no other.
 
-    A rule that is alone has all lanes of the pace; of several, each has its share, whatever the others hold.  `run`
-    must be running; `owner` signs the ledger.
+    A rule that is alone has all lanes of the pace; of several, each has its share, whatever the others hold.  What two
+    workers died at is scored when nothing else is: then it is known what the third dies at.  `run` must be running;
+    `owner` signs the ledger; `purses` pay for calls to judges, None = nobody counts.
 
     Attributes:
         room: Set when a rule that had no room has some again; whoever waits for it clears it.
     """
 
-    def __init__(self, *, scoring: ScoresRecords, queue: Queue, enabled: Enabled, owner: str, pace: Pace) -> None:
+    def __init__(
+        self,
+        *,
+        scoring: ScoresRecords,
+        queue: Queue,
+        enabled: Enabled,
+        owner: str,
+        pace: Pace,
+        purses: Purses | None = None,
+    ) -> None:
         self.room = asyncio.Event()
         self._scoring = scoring
         self._queue = queue
         self._enabled = enabled
         self._owner = owner
+        self._purses = purses
         self._lanes = pace.lanes
         self._due: dict[str, deque[Chunk]] = {}
+        self._suspects: deque[Chunk] = deque()
+        self._cut_off: list[Chunk] = []
         self._busy: Counter[str] = Counter()
+        self._alone = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,13 +97,35 @@ class Lanes:
 
     def put(self, chunk: Chunk) -> None:
         """Hand over a chunk that is `started`."""
-        self._due.setdefault(chunk.rule.name, deque()).append(chunk)
+        if chunk.died and chunk.tries >= TRIES_AMONG_OTHERS:
+            self._suspects.append(chunk)
+        else:
+            self._due.setdefault(chunk.rule.name, deque()).append(chunk)
         self._idle.clear()
         self._changed.set()
+
+    def busy(self) -> bool:
+        """Whether anything was handed over that is not done."""
+        return not self._idle.is_set()
+
+    def load(self) -> tuple[int, int]:
+        """Chunks that are being scored, and chunks that wait."""
+        waiting = sum(len(due) for due in list(self._due.values()))
+        return sum(list(self._busy.values())), waiting + len(self._suspects)
 
     async def join(self) -> None:
         """Wait until everything that was handed over is done."""
         await self._idle.wait()
+
+    async def give_back(self) -> None:
+        """After `run` was cancelled: what was not finished killed nobody, and does not count as tried.
+
+        Raises:
+            StorageError: It will count.
+        """
+        waiting = [chunk for due in self._due.values() for chunk in due]
+        left = [replace(chunk, tries=chunk.tries if chunk.died else 0) for chunk in (*self._cut_off, *waiting)]
+        await self._queue.record([each for chunk in left for each in entries(chunk, "started", worker=self._owner)])
 
     async def run(self) -> None:
         """Score until cancelled."""
@@ -93,7 +133,14 @@ class Lanes:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                for rule, due in list(self._due.items()):
+                if self._suspects:
+                    if not self._busy:
+                        suspect = self._suspects.popleft()
+                        self._busy[suspect.rule.name] += 1
+                        self._alone = True
+                        group.create_task(self._lane(suspect))
+                    continue
+                for rule, due in [] if self._alone else list(self._due.items()):
                     while due and self._busy[rule] < self._share():
                         self._busy[rule] += 1
                         group.create_task(self._lane(due.popleft()))
@@ -108,16 +155,20 @@ class Lanes:
         rule = chunk.rule.name
         try:
             await self._score(chunk)
+        except asyncio.CancelledError:
+            self._cut_off.append(chunk)
+            raise
         except Exception:  # it stays `started`: whoever works after this process takes it up; other rules go on now
             log.exception("chunk_lost", extra={"rule": rule})
         finally:
+            self._alone = False  # while one is, nobody else ends
             self._busy[rule] -= 1
             if not self._busy[rule]:
                 del self._busy[rule]
             self._changed.set()
             if self.has_room(rule):
                 self.room.set()
-            if not self._due and not self._busy:
+            if not self._due and not self._busy and not self._suspects:
                 self._idle.set()
 
     async def _score(self, chunk: Chunk) -> None:
@@ -128,12 +179,20 @@ class Lanes:
             metrics=tuple(MetricRef(name=name) for name in chunk.metrics),
             purpose=Purpose.ONLINE,
             origin=chunk.rule.name,
-            deduplicate=chunk.attempt > 1,
+            deduplicate=chunk.died or chunk.attempt > 1,
+            attempt=chunk.attempt,
             rule=chunk.rule.name,
             rule_version=chunk.rule.version,
+            meter=self._purses.of(chunk.rule) if self._purses else None,
         )
+        if chunk.died:
+            chunk = replace(chunk, tries=chunk.tries + 1)
+        begun = not chunk.died
         while True:
             try:
+                if not begun:
+                    await self._queue.record(entries(chunk, "started", worker=self._owner))
+                    begun = True
                 await self._queue.record(await self._concluded(chunk, request))
                 return
             except Unavailable as error:
@@ -149,6 +208,9 @@ class Lanes:
             Unavailable: The store is away; what is done of the chunk is stored.
         """
         if not await self._enabled.now(chunk.rule.name):  # disabled while the chunk waited
+            if chunk.attempt > 1:
+                reason = f"attempt {chunk.attempt - 1} failed; the rule was disabled before attempt {chunk.attempt}"
+                return entries(chunk, "failed", reason, worker=self._owner)
             return entries(chunk, "cancelled", "the rule was disabled", worker=self._owner)
         try:
             conclusions = await self._scoring.score(chunk.records, request)
@@ -162,9 +224,12 @@ class Lanes:
                 return entries(chunk, "cancelled", str(error), worker=self._owner)
             incident = secrets.token_hex(6)
             log.exception("target_crashed", extra={"incident": incident, "target": chunk.records[0].ref.key})
-            return entries(
-                chunk, "failed", f"INTERNAL: a bug in Assay; incident {incident} in the log", worker=self._owner
-            )
+            reason = f"INTERNAL: a bug in Assay; incident {incident} in the log"
+            return [
+                failed(chunk, record, metric, reason, worker=self._owner)
+                for record in chunk.records
+                for metric in chunk.metrics
+            ]
         for conclusion in conclusions:
             if isinstance(conclusion, Unavailable):
                 raise conclusion

@@ -1,4 +1,4 @@
-"""Composites of rules that are to be looked at again: what they wait for came or is late, or what they read is not what
+"""Work of rules that is to be looked at again: what it waits for came or is late, or what a composite read is not what
 is there now.
 
 The engine compares the results that a composite read with those that are there; nothing is computed where these are the
@@ -15,9 +15,10 @@ from typing import TypeAlias
 from evaluator.errors import EvaluatorError
 from evaluator.metrics.composite.requirements import BY_OTHERS, closure
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.online.polling.awaiting import filter_metrics
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.scoring.plan import KnowsMetrics
-from storage.model import Level, MetricKind, TargetRef
+from storage.model import MetricKind, TargetRef
 from storage.queue import Decision, Queue, Watched
 
 LOOKBACK = timedelta(hours=1)
@@ -47,7 +48,7 @@ class Waking:
         Raises:
             StorageError: The store is away.
         """
-        watched, waits = await self._watched(rules.values())
+        watched, waits, composites = await self._watched(rules.values())
         self._seen = {}, {}
         if not watched:
             return []
@@ -68,7 +69,12 @@ class Waking:
                     each, after_us=self._after_us.get(key, first_us), until_us=until_us, again=again
                 )
                 busy[key] = {decision.target for decision in decisions if decision.decision == "started"}
-                found += [decision for decision in decisions if decision.decision != "started"]
+                found += [
+                    decision
+                    for decision in decisions
+                    if decision.decision == "waiting" or (decision.decision != "started" and key in composites)
+                ]
+        found.sort(key=lambda each: each.next_attempt_ms)  # what is late is known as such
         return list({(each.rule, each.metric, each.target): each for each in found}.values())
 
     def settle(self) -> None:
@@ -81,24 +87,31 @@ class Waking:
         self._looked_at = time.monotonic()
         return await self._queue.waiting_due(rules, limit=limit)
 
-    async def _watched(self, rules: Iterable[RuleDefinition]) -> tuple[dict[_Key, Watched], set[str]]:
-        """Composites of rules; and the rules that may wait for results of others."""
+    async def _watched(self, rules: Iterable[RuleDefinition]) -> tuple[dict[_Key, Watched], set[str], set[_Key]]:
+        """What may wait: composites of rules, and metrics of rules whose filter reads results; the rules of which
+        something may wait for what nobody sends; and which are composites."""
         watched: dict[_Key, Watched] = {}
         waits: set[str] = set()
+        composites: set[_Key] = set()
         for rule in rules:
+            read = filter_metrics(rule)
+            if read:
+                waits.add(rule.name)
             for name in rule.metrics:
                 try:
                     metric = await self._metrics.get(name)
+                    if metric.kind is not MetricKind.COMPOSITE and not read:  # waits for nothing: most rules
+                        continue
                     required = await self._required(metric)
                 except EvaluatorError:  # it was deleted under its rule, which says so when it selects
                     continue
-                if metric.kind is not MetricKind.COMPOSITE or rule.level is Level.SESSION:
-                    continue
-                names = frozenset(each.name for each in required)
+                if metric.kind is MetricKind.COMPOSITE:
+                    composites.add((rule.name, name))
+                names = read | frozenset(each.name for each in required)
                 watched[rule.name, name] = Watched(rule=rule.name, metric=name, level=rule.level, required=names)
                 if any(each.kind in BY_OTHERS for each in required):
                     waits.add(rule.name)
-        return watched, waits
+        return watched, waits, composites
 
     async def _required(self, metric: MetricDefinition) -> Sequence[MetricDefinition]:
         needs = await closure(self._metrics, [metric])

@@ -1,9 +1,9 @@
 """Rules at work: ready targets → decisions → scoring.
 
-The queue is a query.  Each round asks which traces became complete since a rule's cursor, takes the rule's sample and
-filter of them in SQL, subtracts what is decided, writes `started`, and hands the rest to lanes that score.  The cursor
-moves after the `started` rows are in: whatever dies in between is found again, by the cursor or as work that a dead
-worker left behind.
+The queue is a query.  Each round asks what became ready since the rules' places, one query for all rules of a stream,
+takes their samples and filters of it in SQL, subtracts what is decided, writes `started`, and hands the rest to lanes
+that score.  The places move after the `started` rows are in: whatever dies in between is found again, by the place or
+as work that a dead worker left behind.
 """
 
 from __future__ import annotations
@@ -12,53 +12,55 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from evaluator.errors import EvaluatorError
+from evaluator.online.budgets.purses import Purses
 from evaluator.online.leases import LeaseKeeper
+from evaluator.online.polling.awaiting import Awaiting
+from evaluator.online.polling.beginning import Beginning, Stopping
+from evaluator.online.polling.editions import KeepsRules, Standings
 from evaluator.online.polling.lanes import Enabled, Lanes
+from evaluator.online.polling.looking import Looking
+from evaluator.online.polling.places import Place, Places, alike
+from evaluator.online.polling.selecting import Selecting
+from evaluator.online.polling.sweeping import Sweeping
+from evaluator.online.polling.unfinished import Unfinished
 from evaluator.online.polling.waking import Waking
-from evaluator.online.polling.work import Chunk, ListsRules, Pace, ScoresRecords, entries, is_due, wanted
-from evaluator.online.rules.definition import RuleDefinition
+from evaluator.online.polling.work import Pace, ScoresRecords
 from evaluator.scoring.plan import KnowsMetrics
 from storage.errors import StorageError, Unavailable
-from storage.queue import Completion, Decision, LedgerDecision, Queue, ReadyTrace
-from storage.telemetry import TargetRecord, Telemetry
+from storage.model import Level
+from storage.queue import Completion, Probe, Queue, Stream
+from storage.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-LOOKBACK = timedelta(hours=1)
-"""How far behind its enabling a rule looks for complete traces."""
-TAKE_OVER_SECONDS = 30.0
-"""How often it is looked for work that a dead worker left behind; and at once when leases were taken."""
-MAX_ATTEMPTS = 5
-"""Work that killed its worker this often is set aside."""
+QUIET_MS = 60_000
+"""When nothing arrived for so long, polls are fewer."""
 
 
-@dataclass(slots=True)
-class _Place:
-    """How far a rule has looked, and what of that is saved."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a worker is at now, and its looks since it began: how many, and how long they took together."""
 
-    cursor_ms: int
-    enabled_ms: int
-    looked: bool = False
-    moved: bool = False
-    saved_at: float = field(default_factory=time.monotonic)
-
-
-class _Stopping(Exception):
-    """Nothing more is started; the cursors stay where they are."""
+    busy_lanes: int
+    waiting_chunks: int
+    polls: int
+    poll_seconds: float
 
 
 class OnlineWorker:
-    """Scores what rules select, until it is told to stop."""
+    """Scores what rules select, until it is told to stop.
+
+    Attributes:
+        sweeping: Its slower look over the last day.
+    """
 
     def __init__(
         self,
         *,
-        rules: ListsRules,
+        rules: KeepsRules,
         metrics: KnowsMetrics,
         queue: Queue,
         telemetry: Telemetry,
@@ -66,22 +68,74 @@ class OnlineWorker:
         leases: LeaseKeeper,
         completion: Completion,
         pace: Pace | None = None,
+        purses: Purses | None = None,
     ) -> None:
         self._rules = rules
-        self._metrics = metrics
         self._queue = queue
-        self._telemetry = telemetry
         self._leases = leases
         self._completion = completion
-        self._pace = pace or Pace()
-        self._places: dict[str, _Place] = {}
-        self._enabled = Enabled(rules, seconds=self._pace.poll_seconds)
-        self._lanes = Lanes(scoring=scoring, queue=queue, enabled=self._enabled, owner=leases.owner, pace=self._pace)
-        self._waking = Waking(metrics=metrics, queue=queue, waiting_seconds=self._pace.waiting_seconds)
-        self._behind = False
-        self._shards = 0
-        self._took_over_at = 0.0
-        self._stop = asyncio.Event()
+        self._pace = pace = pace or Pace()
+        self._standings = Standings(rules)
+        self._places = Places(queue, save_seconds=pace.cursor_seconds)
+        self._enabled = Enabled(rules, seconds=pace.poll_seconds)
+        self._lanes = Lanes(
+            scoring=scoring, queue=queue, enabled=self._enabled, owner=leases.owner, pace=pace, purses=purses
+        )
+        self._beginning = Beginning(
+            queue=queue,
+            lanes=self._lanes,
+            enabled=self._enabled,
+            owner=leases.owner,
+            pause_seconds=pace.poll_seconds,
+        )
+        awaiting = Awaiting(queue=queue, owner=leases.owner)
+        self._unfinished = Unfinished(
+            queue=queue,
+            telemetry=telemetry,
+            waking=Waking(metrics=metrics, queue=queue, waiting_seconds=pace.waiting_seconds),
+            awaiting=awaiting,
+            beginning=self._beginning,
+            lanes=self._lanes,
+            pace=pace,
+        )
+        self._looking = Looking(
+            queue=queue,
+            telemetry=telemetry,
+            completion=completion,
+            selecting=Selecting(
+                metrics=metrics,
+                queue=queue,
+                completion=completion,
+                chunk_targets=pace.chunk_targets,
+                owner=leases.owner,
+            ),
+            awaiting=awaiting,
+            beginning=self._beginning,
+            lanes=self._lanes,
+            page_targets=pace.page_traces,
+        )
+        self.sweeping = Sweeping(
+            queue=queue,
+            completion=completion,
+            looking=self._looking,
+            page_targets=pace.page_traces,
+            every_seconds=pace.sweep_seconds,
+            share=pace.sweep_share,
+        )
+        self._shards: Collection[int] = ()
+        self._no_room = self._more = self._idle = False
+        self._polls, self._poll_seconds = 0, 0.0
+
+    def busy(self) -> bool:
+        """Whether something is being scored for a rule, or waits for it: runs give way to it."""
+        return self._lanes.busy()
+
+    def load(self) -> Load:
+        """What it is at, and what its looks took so far; may be asked from another thread."""
+        busy_lanes, waiting_chunks = self._lanes.load()
+        return Load(
+            busy_lanes=busy_lanes, waiting_chunks=waiting_chunks, polls=self._polls, poll_seconds=self._poll_seconds
+        )
 
     def looked_until_ms(self, rule: str) -> int:
         """Everything that was complete before this (server clock) is decided or in the lanes; 0 = not looked yet."""
@@ -91,11 +145,11 @@ class OnlineWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what was started, for at most `drain_seconds`."""
         loop = asyncio.get_running_loop()
-        self._stop = stop
+        self._beginning.stop = stop
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
                 lanes = group.create_task(self._lanes.run())
-                polling = group.create_task(self._poll_forever())
+                polling = group.create_task(self._poll_forever(stop))
                 await stop.wait()
                 deadline.reschedule(loop.time() + self._pace.drain_seconds)
                 await polling  # ends by itself: cancelled between `started` and the lanes, it would leave work behind
@@ -103,12 +157,18 @@ class OnlineWorker:
                 lanes.cancel()
         except TimeoutError:
             log.warning("drain_timed_out", extra={"drain_seconds": self._pace.drain_seconds})
+            try:
+                await self._lanes.give_back()
+            except StorageError as error:
+                log.warning("not_given_back", extra={"reason": str(error)})
 
-    async def _poll_forever(self) -> None:
-        while not self._stop.is_set():
+    async def _poll_forever(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            more, began = False, time.monotonic()
             try:
                 await self.poll()
-            except _Stopping:
+                more = self._more
+            except Stopping:
                 return
             except Unavailable as error:
                 log.warning("poll_postponed", extra={"reason": str(error)})
@@ -116,179 +176,68 @@ class OnlineWorker:
                 log.error("poll_failed", extra={"reason": str(error)})
             except Exception:
                 log.exception("poll_crashed")
+            self._polls, self._poll_seconds = self._polls + 1, self._poll_seconds + time.monotonic() - began
+            if more:  # a backlog: at once, but others have their turn
+                await asyncio.sleep(0)
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.poll_seconds):
-                    await (self._lanes.room if self._behind else self._stop).wait()
+                async with asyncio.timeout(self._pace.idle_seconds if self._idle else self._pace.poll_seconds):
+                    await (self._lanes.room if self._no_room else stop).wait()
 
     async def poll(self) -> None:
         """One round over all rules."""
         shards = self._leases.owned("score")
         if not shards:  # standing by, or the store was away for long: what waits in the lanes is still ours to finish
             return
-        rules = {rule.name: rule for rule in await self._rules.enabled()}
+        records = await self._rules.standing()
+        rules = {record.definition.name: record.definition for record in records}
         self._enabled.know(frozenset(rules))
-        self._places = {name: place for name, place in self._places.items() if name in rules}
+        taken = bool(set(shards) - set(self._shards))
+        if taken:
+            self.sweeping.forget()
+        probe = await self._queue.probe()
+        places = await self._places.keep(await self._standings.of(records), probe.until_ms)
         if not rules:
             return
-        due = len(shards) > self._shards or time.monotonic() - self._took_over_at > TAKE_OVER_SECONDS
-        if due and await self._take_over(rules):
-            self._took_over_at = time.monotonic()
-        self._shards = len(shards)
-        self._behind = False
+        self._no_room = self._more = False
+        self._idle = probe.until_ms - probe.newest_ms > QUIET_MS and not self._lanes.busy()
         self._lanes.room.clear()
-        await self._wake(rules)
-        until_ms = await self._queue.safe_until_ms()
-        for rule in rules.values():
-            await self._place(rule, until_ms)
-        # Rules that stand at the same place share one look at what became complete; a new rule catches up by itself.
-        for cursor_ms in sorted({place.cursor_ms for place in self._places.values()}):
-            group = [rule for rule in rules.values() if self._places[rule.name].cursor_ms == cursor_ms]
-            if ready := [rule for rule in group if self._has_room(rule.name)]:
-                await self._advance(ready, cursor_ms, until_ms, shards)
+        await self._unfinished.take_up(rules, at_once=taken)
+        self._shards = shards
+        await self.sweeping.passed(probe.until_ms, probe.newest_ms)
+        streams = _by_stream(places)
+        for stream, together in streams.items():
+            for group in alike(together):
+                await self._advance(stream, group, probe, shards)
+        await self._places.save()
+        if not self._more and not self._no_room:
+            await self.sweeping.sweep(list(streams), list(places.values()), probe.until_ms, shards)
 
-    def _has_room(self, rule: str) -> bool:
-        """Whether a rule may take more: one that is slow stays where it is, and the others go on."""
-        if not self._lanes.has_room(rule):
-            self._behind = True
-            return False
-        return True
-
-    async def _place(self, rule: RuleDefinition, until_ms: int) -> None:
-        enabled_ms = int(rule.enable_time.timestamp() * 1000) if rule.enable_time else until_ms
-        known = self._places.get(rule.name)
-        if known is not None and known.enabled_ms == enabled_ms:
+    async def _advance(self, stream: Stream, places: list[Place], probe: Probe, shards: Collection[int]) -> None:
+        """Rules of a stream that stand at the same place: on to the end, or as far as there is room."""
+        if not places[0].after_id and probe.newest_ms + _delay_ms(stream, self._completion) <= places[0].since_ms:
+            for place in places:  # nothing arrived for so long that nothing can have become ready
+                place.since_ms, place.looked = max(place.since_ms, probe.until_ms), True
             return
-        saved_ms = await self._queue.cursor_ms(rule.name) or 0
-        start_ms = max(saved_ms, enabled_ms - int(LOOKBACK.total_seconds() * 1000))
-        self._places[rule.name] = _Place(cursor_ms=min(start_ms, until_ms), enabled_ms=enabled_ms)
-
-    async def _advance(
-        self, rules: Sequence[RuleDefinition], since_ms: int, until_ms: int, shards: Iterable[int]
-    ) -> None:
-        after_id, found, failed = "", False, set[str]()
-        while True:
-            page = await self._queue.ready_traces(
-                self._completion,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                after_id=after_id,
-                shards=list(shards),
-                limit=self._pace.page_traces,
-            )
-            for rule in rules:
-                try:
-                    if not page or rule.name in failed:
-                        continue
-                    if not self._has_room(rule.name) or not await self._select(rule, page):
-                        failed.add(rule.name)
-                except (EvaluatorError, StorageError) as error:  # this rule stays where it is; the others go on
-                    log.error("rule_failed", extra={"rule": rule.name, "reason": str(error)})
-                    failed.add(rule.name)
-            found = found or bool(page)
-            if len(page) < self._pace.page_traces:
-                break
-            since_ms, after_id = page[-1].ready_ms, page[-1].record.ref.trace_id
-            for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
-                place.cursor_ms = max(place.cursor_ms, since_ms - 1)  # others of this millisecond are still to come
-        for place in [self._places[rule.name] for rule in rules if rule.name not in failed]:
-            place.cursor_ms, place.looked = until_ms, True
-            place.moved = place.moved or found
-        for name in [rule.name for rule in rules if rule.name not in failed]:
-            await self._save(name)
-
-    async def _save(self, name: str) -> None:
-        """Save a rule's cursor now and then.  A lost one costs no double work (what is decided is subtracted), but a
-        rule that was edited since would look again at what its former version left out."""
-        place = self._places[name]
-        if place.moved and time.monotonic() - place.saved_at >= self._pace.cursor_seconds:
-            await self._queue.move_cursor(name, place.cursor_ms)
-            place.saved_at, place.moved = time.monotonic(), False
-
-    async def _select(self, rule: RuleDefinition, page: Sequence[ReadyTrace]) -> bool:
-        """Write `started` for what is due of a page, and hand it to the lanes; False = disabled meanwhile."""
-        records = await self._queue.candidates(page, wanted(rule))
-        decided = await self._queue.decided(rule.name, records)
-        metrics = [(name, await self._metrics.get(name)) for name in rule.metrics]
-        chunks: dict[tuple[str, ...], list[TargetRecord]] = {}
-        for record in records:
-            due = tuple(
-                name
-                for name, metric in metrics
-                if is_due(metric, record) and (name, record.ref.key, record.watermark_ms) not in decided
-            )
-            if due:
-                chunks.setdefault(due, []).append(record)
-        for names, due_records in chunks.items():
-            for part in self._parts(due_records):
-                if not await self._enabled.now(rule.name):
-                    return False
-                await self._start(Chunk(rule=rule, metrics=names, records=part))
-        return True
-
-    async def _start(self, chunk: Chunk) -> None:
-        while True:
-            if self._stop.is_set():
-                raise _Stopping
-            try:
-                await self._queue.record(entries(chunk, "started", worker=self._leases.owner))
-                break
-            except Unavailable as error:  # perhaps it was stored all the same, and would then hold this work for ever
-                log.warning("start_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
-                await asyncio.sleep(self._pace.poll_seconds)
-        self._lanes.put(chunk)
-
-    async def _wake(self, rules: Mapping[str, RuleDefinition]) -> None:
-        """Composites whose required results came, or are late."""
-        woken = await self._waking.woken(rules, limit=self._pace.page_traces)
-        located = await self._telemetry.locate([each.target for each in woken]) if woken else {}
-        due: dict[tuple[str, str, int], list[TargetRecord]] = {}
-        for each in woken:
-            record = located.get(each.target)
-            if (
-                record is not None and record.watermark_ms == each.watermark_ms
-            ):  # the poll finds a newer revision itself
-                due.setdefault((each.rule, each.metric, each.attempt), []).append(record)
-        for (name, metric, attempt), records in due.items():
-            for part in self._parts(records):
-                await self._start(Chunk(rule=rules[name], metrics=(metric,), records=part, attempt=attempt))
-        self._waking.settle()
-
-    async def _take_over(self, rules: Mapping[str, RuleDefinition]) -> bool:
-        """Work that a dead worker started: again, unless its rule is gone or it killed workers too often.
-
-        Returns whether that was all of it.
-        """
-        abandoned = await self._queue.abandoned(limit=self._pace.page_traces)
-        located = await self._telemetry.locate([left.target for left in abandoned]) if abandoned else {}
-        closed: list[Decision] = []
-        again: dict[tuple[str, str, int], list[TargetRecord]] = {}
-        for left in abandoned:
-            record = located.get(left.target)
-            if (why := _why_not_again(left, rules, record)) is not None:
-                closed.append(replace(left, decision=why[0], reason=why[1]))
-            elif record is not None:
-                again.setdefault((left.rule, left.metric, left.attempt + 1), []).append(record)
-        await self._queue.record(closed)
-        for (name, metric, attempt), records in again.items():
-            for part in self._parts(records):
-                await self._start(Chunk(rule=rules[name], metrics=(metric,), records=part, attempt=attempt))
-        return len(abandoned) < self._pace.page_traces
-
-    def _parts(self, records: Sequence[TargetRecord]) -> Iterator[tuple[TargetRecord, ...]]:
-        for start in range(0, len(records), self._pace.chunk_targets):
-            yield tuple(records[start : start + self._pace.chunk_targets])
+        able = [place for place in places if self._lanes.has_room(place.standing.rule.name)]
+        self._no_room = self._no_room or len(able) < len(places)
+        if able and await self._looking.advance(stream, able, probe.until_ms, shards):
+            self._more = True
 
 
-def _why_not_again(
-    left: Decision, rules: Mapping[str, RuleDefinition], record: TargetRecord | None
-) -> tuple[LedgerDecision, str] | None:
-    """What becomes of abandoned work that is not taken up; None = it is."""
-    if left.rule not in rules:
-        return "cancelled", "the rule is not enabled any more"
-    if record is None:
-        return "cancelled", "the target is not stored any more"
-    if left.attempt >= MAX_ATTEMPTS:
-        return "poisoned", f"{left.attempt} workers died at it"
-    if record.watermark_ms != left.watermark_ms:  # the poll finds the newer revision by itself
-        return "cancelled", "a newer revision of the target is scored"
-    return None
+def _by_stream(places: Mapping[str, Place]) -> Mapping[Stream, list[Place]]:
+    streams: dict[Stream, list[Place]] = {}
+    for place in places.values():
+        streams.setdefault(place.standing.stream, []).append(place)
+    return streams
+
+
+def _delay_ms(stream: Stream, completion: Completion) -> int:
+    """How long after the last arrival something can still become ready."""
+    match stream.level:
+        case Level.SPAN:
+            return 0
+        case Level.SESSION:
+            return stream.quiet_ms
+        case Level.TRACE:
+            return completion.idle_ms

@@ -121,7 +121,9 @@ class Definitions:
         for number, metric in enumerate(metrics):
             users = await self._metrics.broken_users(before, after, metric.name, apart_from_rules=stated)
             if users:
-                message = f"{', '.join(users)} would not find it any more, or not at their level"
+                message = (
+                    f"{', '.join(users)} would not find it any more, or not at their level, or could not compute it"
+                )
                 wrong.append(Violation(field=f"metrics[{number}]", message=message))
         if wrong:
             raise InvalidDefinitions(wrong)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from evaluator.errors import InvalidDefinition, LevelMismatch, RuleNotFound
-from evaluator.metrics.composite.requirements import BY_OTHERS
+from evaluator.errors import InvalidDefinition, InvalidFilter, RuleNotFound
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, all_documents, made_by
+from evaluator.metrics.uses import FILTER_METRICS
+from evaluator.online.actions.check import NOTHING_OFFERED, OfferedActions
+from evaluator.online.budgets.pricing import KnowsPrices, check_prices
+from evaluator.online.rules.checking import computed, with_known_filter
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
 from storage.definitions import Definitions
 from storage.errors import NameTaken, NotFound, VersionMoved
 from storage.model import Document
+
+log = logging.getLogger(__name__)
 
 _SWITCH_ATTEMPTS = 5
 """Enabling and disabling go with any edit, so they are repeated when an edit comes between."""
@@ -26,9 +32,20 @@ class Rules:
     Every method may raise `storage.errors.Unavailable`.
     """
 
-    def __init__(self, definitions: Definitions, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        metrics: Metrics,
+        *,
+        actions: OfferedActions = NOTHING_OFFERED,
+        prices: KnowsPrices | None = None,
+    ) -> None:
         self._definitions = definitions
         self._metrics = metrics
+        self._actions = actions
+        self._prices = prices
+        self._standing: list[RuleRecord] = []
+        self._unreadable: set[tuple[str, int]] = set()
 
     async def get(self, name: str) -> RuleRecord:
         """A rule.
@@ -44,8 +61,25 @@ class Rules:
 
     async def enabled(self) -> list[RuleDefinition]:
         """Every rule that scores, by name."""
+        return [record.definition for record in await self.standing()]
+
+    async def standing(self) -> list[RuleRecord]:
+        """Every rule that scores, by name, and since when this version of it holds."""
         documents = await all_documents(self._definitions, RULE_KIND)
-        return [rule for rule in map(RuleDefinition.from_document, documents) if rule.enabled]
+        known = {(record.definition.name, record.definition.version): record for record in self._standing}
+        found = [known.get((each.name, each.version)) or self._readable(each) for each in documents]
+        self._standing = [record for record in found if record is not None and record.definition.enabled]
+        return self._standing
+
+    async def history(self, name: str) -> list[RuleRecord]:
+        """Every version of a rule, newest first; a deletion is a version that is not enabled."""
+        records: list[RuleRecord] = []
+        for document in await self._definitions.versions(RULE_KIND, name):
+            record = _record(document)
+            rule = record.definition
+            definition = replace(rule, enabled=rule.enabled and not document.deleted)
+            records.append(replace(record, definition=definition, deleted=document.deleted))
+        return records
 
     async def create(self, rule: RuleDefinition, *, request_id: str = "") -> RuleRecord:
         """Make a rule; an enabled one scores from now on.
@@ -126,18 +160,27 @@ class Rules:
         """
         from evaluator.online.rules.filters import compile_filter  # brings sqlglot, which a start need not wait for
 
-        compile_filter(rule.filter, rule.level)
+        compiled = compile_filter(rule.filter, rule.level)
         directory = known or await self._metrics.directory(fresh=True)
-        slugs: list[str] = []
-        for name in rule.metrics:
-            metric = await directory.get(name)
-            if rule.level not in metric.levels:
-                works_at = ", ".join(metric.levels)
-                raise LevelMismatch(f"metric {metric.name!r} works at {works_at}, the rule at {rule.level}")
-            if metric.kind in BY_OTHERS:
-                raise InvalidDefinition("rule.metrics", f"{metric.name!r} is {metric.kind}: others send its results")
-            slugs.append(f"{BUILTIN if name.startswith(BUILTIN) else ''}{metric.name}")
-        return replace(rule, metrics=tuple(slugs))
+        metrics = await computed(rule, directory)
+        kept = {name: metric.name for name, metric in zip(rule.metrics, metrics, strict=True)}
+        slugs = tuple(f"{BUILTIN if name.startswith(BUILTIN) else ''}{slug}" for name, slug in kept.items())
+        if len(set(slugs)) != len(slugs):
+            raise InvalidDefinition("rule.metrics", "names a metric twice")
+        if self._prices is not None:
+            await check_prices(rule.budget, metrics, directory, self._prices)
+        named = await with_known_filter(rule, compiled, metrics, directory)
+        return replace(named, metrics=slugs, actions=self._actions.checked(rule.actions, metrics=kept))
+
+    def _readable(self, document: Document) -> RuleRecord | None:
+        """One that a newer program wrote must not end all the others."""
+        try:
+            return _record(document)
+        except InvalidDefinition as error:
+            if (version := (document.name, document.version)) not in self._unreadable:
+                self._unreadable.add(version)
+                log.error("rule_unreadable", extra={"rule": version[0], "version": version[1], "why": str(error)})
+            return None
 
     async def _switch(self, name: str, *, on: bool) -> RuleRecord:
         for attempt in range(1, _SWITCH_ATTEMPTS + 1):
@@ -171,7 +214,19 @@ def _record(document: Document) -> RuleRecord:
 
 
 def _body(rule: RuleDefinition, request_id: str) -> dict[str, object]:
-    return rule.to_body() | ({REQUEST_ID: request_id} if request_id else {})
+    read = _filter_metrics(rule)
+    body = rule.to_body() | ({FILTER_METRICS: read} if read else {})
+    return body | ({REQUEST_ID: request_id} if request_id else {})
+
+
+def _filter_metrics(rule: RuleDefinition) -> list[str]:
+    """Metrics whose results the filter reads; nobody who switches a rule off is asked whether it still compiles."""
+    from evaluator.online.rules.filters import compile_filter
+
+    try:
+        return list(compile_filter(rule.filter, rule.level).metrics)
+    except InvalidFilter:
+        return []
 
 
 def _now() -> datetime:

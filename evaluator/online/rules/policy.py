@@ -46,7 +46,7 @@ class Retries:
     max_age_seconds: float = 86_400.0
 
     def __post_init__(self) -> None:
-        _within("rule.retries.attempts", self.attempts, 1, 10)
+        _whole("rule.retries.attempts", self.attempts, 1, 10)
         _within("rule.retries.backoff_seconds", self.backoff_seconds, 1, 86_400)
         _within("rule.retries.max_age_seconds", self.max_age_seconds, 1, 604_800)
 
@@ -66,8 +66,8 @@ class Budget:
     usd: float = 0.0
 
     def __post_init__(self) -> None:
-        _within("rule.budget.calls", self.calls, 0, 10**12)
-        _within("rule.budget.tokens", self.tokens, 0, 10**15)
+        _whole("rule.budget.calls", self.calls, 0, 10**12)
+        _whole("rule.budget.tokens", self.tokens, 0, 10**15)
         _within("rule.budget.usd", self.usd, 0, 10**9)
 
 
@@ -126,6 +126,9 @@ def budget_of(body: object) -> Budget:
 def action_of(body: object) -> Action:
     """As `retries_of`."""
     fields = _fields("rule.actions", body, Action)
+    for key, value in fields.items():
+        if not isinstance(value, str):
+            raise InvalidDefinition(f"rule.actions.{key}", f"must be a text, got {value!r}"[:300])
     kinds = {str(kind) for kind in ActionKind}
     if fields.get("kind") not in kinds:
         raise InvalidDefinition("rule.actions.kind", f"must be one of {', '.join(sorted(kinds))}")
@@ -140,6 +143,12 @@ def _fields(field: str, body: object, kind: type[Retries] | type[Budget] | type[
     if unknown := sorted(set(body) - set(kind.__slots__)):
         raise InvalidDefinition(field, f"has no {unknown[0]!r}; there are {', '.join(kind.__slots__)}")
     return dict(body)
+
+
+def _whole(field: str, number: object, least: int, most: int) -> None:
+    if isinstance(number, float) and not number.is_integer():
+        raise InvalidDefinition(field, f"must be a whole number, got {number!r}")
+    _within(field, number, least, most)
 
 
 def _within(field: str, number: object, least: float, most: float) -> None:

@@ -1,6 +1,6 @@
--- Traces of a page of complete traces that one rule is about: in its sample and through its filter.
+-- Traces of a page that somebody wants; groups as in candidate_spans.
 -- The filter sees the columns of view `traces`, and those of the root span (the earliest span where no root came).
-SELECT TraceId AS trace_id
+SELECT TraceId AS trace_id, /*groups*/ AS wanted
 FROM (
     SELECT t.*, s.Timestamp AS Timestamp, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, s.SpanName AS SpanName, s.SpanKind AS SpanKind,
            s.ServiceName AS ServiceName, s.ScopeName AS ScopeName, s.Duration AS Duration, s.StatusCode AS StatusCode, s.StatusMessage AS StatusMessage,
@@ -12,7 +12,7 @@ FROM (
                dateDiff('millisecond', Start, End) AS DurationMs, toString(max(x.Environment)) AS Environment, max(x.SessionId) AS SessionId, max(x.UserId) AS UserId,
                if(sum(x.Roots) > 0, min(x.Root), min(x.LocalRoot)) AS Anchor, tupleElement(Anchor, 2) AS RootSpanId, tupleElement(Anchor, 3) AS RootService, tupleElement(Anchor, 4) AS RootName
         FROM traces_rollup AS x
-        WHERE TraceId IN {trace_ids:Array(String)} AND cityHash64(TraceId, 'assay') % 1000000 < {sample_ppm:UInt32}
+        WHERE TraceId IN {trace_ids:Array(String)} AND cityHash64(TraceId, 'assay') % 1000000 < {most_ppm:UInt32}
         GROUP BY TraceId HAVING Spans > 0
     ) AS t
     INNER JOIN (
@@ -22,5 +22,5 @@ FROM (
         ORDER BY TraceId, SpanId, IngestedAt LIMIT 1 BY TraceId, SpanId
     ) AS s ON s.TraceId = t.TraceId AND s.SpanId = t.RootSpanId
 )
-WHERE (/*filter*/)
+WHERE notEmpty(wanted)
 ORDER BY trace_id

@@ -6,6 +6,7 @@
       AND (empty({targets:Array(String)}) OR concat(toString(Level), ' ', TraceId, ' ', SpanId, ' ', SessionId) IN {targets:Array(String)})
       AND (empty({statuses:Array(String)}) OR toString(Status) IN {statuses:Array(String)})
       AND ({rule:String} = '' OR RuleId = {rule:String})
+      AND (empty({rules:Array(String)}) OR RuleId IN {rules:Array(String)})
       AND ({run:String} = '' OR RunId = {run:String})
       AND (empty({purposes:Array(String)}) OR toString(Purpose) IN {purposes:Array(String)})
       AND (empty({kinds:Array(String)}) OR toString(Kind) IN {kinds:Array(String)})

@@ -6,5 +6,6 @@ SELECT (SELECT groupArray((decision, pairs)) FROM (
        countIf(Unpriced) AS unpriced
 FROM (
     SELECT toUInt64OrZero(Metadata['attempts']) AS Attempts, InputTokens, OutputTokens, CostUsd, Metadata['cost'] = 'unknown' AS Unpriced
-    FROM evaluations WHERE RunId = {run_id:String} LIMIT 1 BY EvaluationId, Attempt
+    FROM evaluations WHERE RunId = {run_id:String} AND Kind IN ('judge', 'composite', 'code')  -- of millions of others nothing is to be summed
+    LIMIT 1 BY EvaluationId, Attempt
 )

@@ -22,6 +22,6 @@ LEFT JOIN (
       AND Purpose IN ('online', 'ondemand', 'backfill', 'recompute')
     GROUP BY target_id
 ) AS e ON d.target_id = e.target_id
-WHERE d.decision IN ('started', 'waiting', 'scored', 'failed', 'not_computed', 'not_applicable')
+WHERE d.decision IN ('started', 'waiting', 'retrying', 'scored', 'failed', 'not_computed', 'not_applicable')
   AND (e.of_others OR e.newest > d.decided_at OR has({again:Array(String)}, d.target_id))
 ORDER BY watermark_ms, target_id

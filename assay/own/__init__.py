@@ -1,0 +1,1 @@
+"""Own telemetry: what these processes do, as OpenTelemetry metrics."""

@@ -1,0 +1,95 @@
+"""What the evaluator process does about results and alerts: webhooks and events, each at least once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from assay.settings import Settings
+from evaluator.online.actions.check import OfferedActions
+from evaluator.online.actions.collecting import Collector
+from evaluator.online.actions.current import CurrentActions
+from evaluator.online.actions.senders import Events, NotConfigured, Sends, webhooks
+from evaluator.online.actions.signature import WebhookSecrets, secret_text
+from evaluator.online.actions.worker import PACE, ActionWorker
+from evaluator.online.alerts.worker import AlertWorker
+from evaluator.online.emitting.otlp_out import delivering
+from evaluator.online.leases import LeaseKeeper
+from evaluator.online.rules.policy import ActionKind
+from storage.clickhouse.alerts import ClickHouseAlerts
+from storage.clickhouse.client import Database
+from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.deliveries import ClickHouseDeliveries
+from storage.clickhouse.engine_config import write_private
+from storage.clickhouse.queue import ClickHouseQueue
+from storage.clickhouse.results import ClickHouseResults
+from storage.clickhouse.writeback import ClickHouseWriteBack
+
+SECRET_FILE = "webhook_secret"
+SECRET_BYTES = 32
+
+
+def offered_actions(settings: Settings) -> OfferedActions:
+    """What rules and alerts may ask for here."""
+    return OfferedActions(hosts=settings.allowed_hosts, events=settings.out_address is not None)
+
+
+async def act(settings: Settings, database: Database, leases: LeaseKeeper) -> None:
+    """Do what actions say, and look at alerts, until cancelled."""
+    definitions, deliveries = ClickHouseDefinitions(database), ClickHouseDeliveries(database)
+    collector = Collector(
+        definitions=definitions,
+        deliveries=deliveries,
+        results=ClickHouseResults(database),
+        newest_ms=ClickHouseWriteBack(database).newest_ms,
+        queue=ClickHouseQueue(database),
+        give_up_seconds=PACE.give_up_seconds,
+    )
+    async with _senders(settings) as senders:
+        actions = ActionWorker(
+            collector=collector,
+            deliveries=deliveries,
+            actions=CurrentActions(definitions),
+            senders=senders,
+            leases=leases,
+        )
+        alerts = AlertWorker(
+            definitions=definitions,
+            alerts=ClickHouseAlerts(database),
+            deliveries=deliveries,
+            leases=leases,
+            wake=actions.wake,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(actions.run())
+            tasks.create_task(alerts.run())
+
+
+@asynccontextmanager
+async def _senders(settings: Settings) -> AsyncIterator[Mapping[str, Sends]]:
+    ours = version("assay-eval")
+    signing = WebhookSecrets(settings.webhook_secret or _kept_secret(settings.data_dir))
+    async with webhooks(settings.allowed_hosts, signing, version=ours) as requests:
+        if settings.out_address is None:
+            yield {ActionKind.WEBHOOK: requests, ActionKind.EVENT: NotConfigured("ASSAY_OTLP_OUT")}
+            return
+        async with delivering(settings.out_address) as endpoint:
+            yield {ActionKind.WEBHOOK: requests, ActionKind.EVENT: Events(endpoint, version=ours)}
+
+
+def _kept_secret(data_dir: Path) -> str:
+    """The text of the data directory's file, mode 0600; made once."""
+    path = data_dir / SECRET_FILE
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        fresh = data_dir / f".{SECRET_FILE}.{os.getpid()}"
+        write_private(fresh, secret_text(secrets.token_bytes(SECRET_BYTES)))
+        with suppress(FileExistsError):  # another process was first: then its secret is the one
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What follows from results: webhooks and events, durable, each at least once."""

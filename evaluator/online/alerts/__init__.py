@@ -1,0 +1,1 @@
+"""Alerts: what is watched over many results, and who is told when it turns."""

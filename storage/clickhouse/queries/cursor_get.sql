@@ -1,1 +1,0 @@
-SELECT toUnixTimestamp64Milli(Cursor) AS cursor_ms FROM cursors FINAL WHERE Name = {name:String} AND Shard = {shard:UInt16}
