@@ -107,7 +107,7 @@ async def _carry_out(root: Root, flags: Mapping[str, Any]) -> Erased:
 def _erasure(flags: Mapping[str, Any]) -> Any:
     from contextlib import asynccontextmanager
 
-    from assay.roles.evaluator import installation_secret
+    from assay.roles.kept import installation_secret
     from storage.clickhouse.client import Database
     from storage.clickhouse.erase import ClickHouseErasure
     from storage.clickhouse.schema import check_schema

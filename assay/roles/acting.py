@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from assay.roles.kept import made_once
 from assay.settings import Settings
 from evaluator.online.actions.check import OfferedActions
 from evaluator.online.actions.collecting import Collector
@@ -25,7 +25,6 @@ from storage.clickhouse.alerts import ClickHouseAlerts
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.deliveries import ClickHouseDeliveries
-from storage.clickhouse.engine_config import write_private
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.writeback import ClickHouseWriteBack
@@ -84,12 +83,4 @@ async def _senders(settings: Settings) -> AsyncIterator[Mapping[str, Sends]]:
 
 def _kept_secret(data_dir: Path) -> str:
     """The text of the data directory's file, mode 0600; made once."""
-    path = data_dir / SECRET_FILE
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        fresh = data_dir / f".{SECRET_FILE}.{os.getpid()}"
-        write_private(fresh, secret_text(secrets.token_bytes(SECRET_BYTES)))
-        with suppress(FileExistsError):  # another process was first: then its secret is the one
-            os.link(fresh, path)
-        fresh.unlink()
-    return path.read_text(encoding="utf-8")
+    return made_once(data_dir / SECRET_FILE, lambda: secret_text(secrets.token_bytes(SECRET_BYTES)))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
-import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from assay.heap import collect_rarely
 from assay.own.metering import metering
 from assay.own.parts import EvaluatorParts
 from assay.roles.acting import act, offered_actions
+from assay.roles.kept import installation_secret, predecessor
 from assay.roles.process import run_as_child
+from assay.roles.upkeep import keep_up
 from assay.settings import OFF, Settings
 from evaluator.judges.choose import Judges
 from evaluator.judges.metering import Meter
@@ -35,19 +33,14 @@ from evaluator.metrics.registry import Metrics
 from evaluator.online.actions.catalogue import DeliveryCatalogue
 from evaluator.online.alerts.catalogue import AlertCatalogue
 from evaluator.online.budgets.purses import Purses
-from evaluator.online.emitting.worker import EmittingWorker
 from evaluator.online.explaining.explain import Explainer
 from evaluator.online.explaining.self_test import SelfTest
-from evaluator.online.external.targets import Targets
-from evaluator.online.external.worker import ExternalWorker
 from evaluator.online.funnels import FunnelCounter
 from evaluator.online.leases import LeaseKeeper
-from evaluator.online.maintenance import MaintenanceWorker
 from evaluator.online.polling.worker import OnlineWorker
 from evaluator.online.rules.catalogue import Rules
 from evaluator.online.rules.policy import Budget
 from evaluator.online.rules.preview import Previews
-from evaluator.online.writeback import WriteBackWorker
 from evaluator.runs.bulk import Bulk
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.runs.pages import Pages
@@ -69,26 +62,20 @@ from storage.clickhouse.client import Database
 from storage.clickhouse.completions import ClickHouseCompletions
 from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.deliveries import ClickHouseDeliveries
-from storage.clickhouse.engine_config import write_private
 from storage.clickhouse.explaining import ClickHouseInquiries
 from storage.clickhouse.expressions import ClickHouseExpressions
-from storage.clickhouse.external import ClickHouseResultEvents, ClickHouseWaitingResults
 from storage.clickhouse.funnels import ClickHouseFunnels
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
-from storage.clickhouse.maintenance import ClickHouseMaintenance
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.runs import ClickHouseRuns
 from storage.clickhouse.schema import check_schema
 from storage.clickhouse.self_test import ClickHouseSelfTests
 from storage.clickhouse.telemetry import ClickHouseTelemetry
-from storage.clickhouse.writeback import ClickHouseWriteBack
 from storage.expressions import SpanExpressions
 from storage.queue import Completion
 
 log = logging.getLogger(__name__)
-SECRET_BYTES = 32
-MAINTENANCE_SECONDS = 600.0
 GRACE_SECONDS = 5.0
 """For calls under way at a stop, after the rules' work had ten; `assay up` kills after twenty."""
 
@@ -105,31 +92,51 @@ async def serve_evaluator(settings: Settings, stop: asyncio.Event, ready: Callab
             endpoints=settings.judge_endpoints,
         )
         with metering(settings, "evaluator") as meter:
-            async with judges, Sandbox() as sandbox, _expressions(settings) as expressions:
-                await _serve(settings, database, judges, sandbox, expressions, stop, ready, EvaluatorParts(meter))
+            async with (
+                judges,
+                Sandbox() as sandbox,
+                _expressions(settings) as expressions,
+                _core(settings, database, judges, sandbox, expressions, EvaluatorParts(meter)) as core,
+            ):
+                await _serve(core, stop, ready)
 
 
-async def _serve(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Core:
+    """What the parts of an evaluator share."""
+
+    settings: Settings
+    database: Database
+    judges: Judges
+    instruments: Instruments
+    expressions: SpanExpressions | None
+    metrics: Metrics
+    rules: Rules
+    telemetry: ClickHouseTelemetry
+    grouped: GroupedTelemetry
+    queue: ClickHouseQueue
+    results: ClickHouseResults
+    leases: LeaseKeeper
+    completion: Completion
+    purses: Purses
+    engine: Engine
+    own: EvaluatorParts
+
+
+@asynccontextmanager
+async def _core(
     settings: Settings,
     database: Database,
     judges: Judges,
     sandbox: Sandbox,
     expressions: SpanExpressions | None,
-    stop: asyncio.Event,
-    ready: Callable[[dict[str, Any]], None],
     own: EvaluatorParts,
-) -> None:
+) -> AsyncIterator[_Core]:
     definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
-    telemetry, queue = ClickHouseTelemetry(database), own.queue(database)
+    telemetry = ClickHouseTelemetry(database)
     metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases(), expressions=expressions)
-    offered = offered_actions(settings)
-    rules = Rules(definitions, metrics, actions=offered, prices=judges)
-    completion = Completion(idle_ms=int(settings.trace_idle_seconds * 1000))
-    leases = LeaseKeeper(ClickHouseLeases(database))
     answers = ClickHouseJudgeAnswers(database) if settings.judge_cache else None
     instruments = _instruments(settings, judges, sandbox, answers)
-    exchanges = Exchanges(ClickHouseJudgeTraces(database), answers)
-    apply = own.applying(partial(_apply, instruments))
     daily = Budget(
         calls=settings.daily_budget_calls, tokens=settings.daily_budget_tokens, usd=settings.daily_budget_usd
     )
@@ -140,109 +147,137 @@ async def _serve(
             metrics=metrics,
             telemetry=grouped,
             results=results,
-            apply=apply,
-            exchanges=exchanges,
+            apply=own.applying(partial(_apply, instruments)),
+            exchanges=Exchanges(ClickHouseJudgeTraces(database), answers),
             redact=instruments.redact,
             expressions=expressions,
             meter=purses.installation(),
         ) as engine,
     ):
-        online = OnlineWorker(
-            rules=rules,
+        yield _Core(
+            settings=settings,
+            database=database,
+            judges=judges,
+            instruments=instruments,
+            expressions=expressions,
             metrics=metrics,
-            queue=queue,
+            rules=Rules(definitions, metrics, actions=offered_actions(settings), prices=judges),
             telemetry=telemetry,
-            scoring=engine,
-            leases=leases,
-            completion=completion,
+            grouped=grouped,
+            queue=own.queue(database),
+            results=results,
+            leases=LeaseKeeper(ClickHouseLeases(database)),
+            completion=Completion(idle_ms=int(settings.trace_idle_seconds * 1000)),
             purses=purses,
+            engine=engine,
+            own=own,
         )
-        own.tell(online, instruments.kept)
-        explainer = Explainer(
-            rules=rules,
-            metrics=metrics,
-            queue=queue,
-            inquiries=ClickHouseInquiries(database),
-            telemetry=telemetry,
-            results=results,
-            completion=completion,
-        )
-        runs = ClickHouseRuns(database)
-        forecast = Forecast(
-            metrics=metrics,
-            telemetry=grouped,
-            costs=runs,
-            render=partial(questions, using=instruments),
-            prices=judges,
-        )
-        previews = Previews(
-            rules=rules,
-            metrics=metrics,
-            queue=queue,
-            telemetry=telemetry,
-            completion=completion,
-            forecast=forecast,
-            scoring=engine,
-        )
-        run_worker = RunWorker(
-            runs=runs,
-            metrics=metrics,
-            queue=queue,
-            telemetry=telemetry,
-            scoring=engine,
-            leases=leases,
-            live=online,
-            bulk=Bulk(expressions=expressions, results=ClickHouseBulkResults(database)) if expressions else None,
-        )
-        parts = Parts(
-            scoring=engine,
-            computing=engine,
-            results=results,
-            explaining=explainer,
-            rule_tests=RuleTests(SelfTest(explainer, ClickHouseSelfTests(database))),
-            completions=Ends(completions=ClickHouseCompletions(database)),
-            funnels=RuleFunnels(
-                FunnelCounter(rules=rules, funnels=ClickHouseFunnels(database), budgets=ClickHouseBudgets(database))
-            ),
-            metrics=metrics,
-            rules=rules,
-            previews=PreviewingFront(previews),
-            alerts=AlertCatalogue(definitions, metrics, ClickHouseAlerts(database), actions=offered),
-            deliveries=DeliveryCatalogue(deliveries=ClickHouseDeliveries(database)),
-            runs=RunCatalogue(
-                runs=runs,
-                metrics=metrics,
-                rules=rules,
-                telemetry=telemetry,
-                pages=Pages(runs=runs, queue=queue, telemetry=telemetry),
-                worker=run_worker,
-            ),
-        )
-        async with serving(settings.grpc, parts, grace_seconds=GRACE_SECONDS) as port:
-            with _predecessor(settings.data_dir, leases.owner) as dead_owner:
-                if dead_owner:  # its leases would keep the rules waiting until they expire
-                    await leases.release(dead_owner)
-                await leases.renew()
-                collect_rarely()
-                ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
-                async with asyncio.TaskGroup() as tasks:
-                    background = [
-                        tasks.create_task(work)
-                        for work in (
-                            _warm_up(judges),
-                            leases.run(),
-                            WriteBackWorker(own.write_back(database), leases).run(),
-                            _maintain(settings, queue, leases),
-                            _take_external(database, metrics, leases),
-                            _emit(settings, database, leases),
-                            act(settings, database, leases),
-                        )
-                    ]
-                    tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
-                    await online.run(stop)  # returns when `stop` is set and what was started is done
-                    for task in background:
-                        task.cancel()
-        await leases.release()
+
+
+async def _serve(core: _Core, stop: asyncio.Event, ready: Callable[[dict[str, Any]], None]) -> None:
+    settings, leases = core.settings, core.leases
+    online = OnlineWorker(
+        rules=core.rules,
+        metrics=core.metrics,
+        queue=core.queue,
+        telemetry=core.telemetry,
+        scoring=core.engine,
+        leases=leases,
+        completion=core.completion,
+        purses=core.purses,
+    )
+    core.own.tell(online, core.instruments.kept)
+    run_worker = _run_worker(core, online)
+    async with serving(settings.grpc, _parts(core, run_worker), grace_seconds=GRACE_SECONDS) as port:
+        with predecessor(settings.data_dir, leases.owner) as dead_owner:
+            if dead_owner:  # its leases would keep the rules waiting until they expire
+                await leases.release(dead_owner)
+            await leases.renew()
+            collect_rarely()
+            ready({"grpc": f"{settings.grpc.rpartition(':')[0]}:{port}"})
+            async with asyncio.TaskGroup() as tasks:
+                write_back = core.own.write_back(core.database)
+                background = [
+                    tasks.create_task(work)
+                    for work in (
+                        _warm_up(core.judges),
+                        leases.run(),
+                        keep_up(settings, core.database, core.metrics, leases, write_back),
+                        act(settings, core.database, leases),
+                    )
+                ]
+                tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
+                await online.run(stop)  # returns when `stop` is set and what was started is done
+                for task in background:
+                    task.cancel()
+    await leases.release()
+
+
+def _run_worker(core: _Core, online: OnlineWorker) -> RunWorker:
+    bulk = None
+    if core.expressions is not None:
+        bulk = Bulk(expressions=core.expressions, results=ClickHouseBulkResults(core.database))
+    return RunWorker(
+        runs=ClickHouseRuns(core.database),
+        metrics=core.metrics,
+        queue=core.queue,
+        telemetry=core.telemetry,
+        scoring=core.engine,
+        leases=core.leases,
+        live=online,
+        bulk=bulk,
+    )
+
+
+def _parts(core: _Core, run_worker: RunWorker) -> Parts:
+    """What is behind the services."""
+    database, metrics, rules, queue, telemetry = core.database, core.metrics, core.rules, core.queue, core.telemetry
+    explainer = Explainer(
+        rules=rules,
+        metrics=metrics,
+        queue=queue,
+        inquiries=ClickHouseInquiries(database),
+        telemetry=telemetry,
+        results=core.results,
+        completion=core.completion,
+    )
+    runs, budgets = ClickHouseRuns(database), ClickHouseBudgets(database)
+    pages = Pages(runs=runs, queue=queue, telemetry=telemetry)
+    actions = offered_actions(core.settings)
+    return Parts(
+        scoring=core.engine,
+        computing=core.engine,
+        results=core.results,
+        explaining=explainer,
+        rule_tests=RuleTests(SelfTest(explainer, ClickHouseSelfTests(database))),
+        completions=Ends(completions=ClickHouseCompletions(database)),
+        funnels=RuleFunnels(FunnelCounter(rules=rules, funnels=ClickHouseFunnels(database), budgets=budgets)),
+        metrics=metrics,
+        rules=rules,
+        previews=PreviewingFront(_previews(core, runs)),
+        alerts=AlertCatalogue(ClickHouseDefinitions(database), metrics, ClickHouseAlerts(database), actions=actions),
+        deliveries=DeliveryCatalogue(deliveries=ClickHouseDeliveries(database)),
+        runs=RunCatalogue(runs=runs, metrics=metrics, rules=rules, telemetry=telemetry, pages=pages, worker=run_worker),
+    )
+
+
+def _previews(core: _Core, runs: ClickHouseRuns) -> Previews:
+    forecast = Forecast(
+        metrics=core.metrics,
+        telemetry=core.grouped,
+        costs=runs,
+        render=partial(questions, using=core.instruments),
+        prices=core.judges,
+    )
+    return Previews(
+        rules=core.rules,
+        metrics=core.metrics,
+        queue=core.queue,
+        telemetry=core.telemetry,
+        completion=core.completion,
+        forecast=forecast,
+        scoring=core.engine,
+    )
 
 
 def _instruments(
@@ -259,36 +294,6 @@ def _instruments(
     )
 
 
-async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeeper) -> None:
-    """What others say about spans becomes results."""
-    events = ClickHouseResultEvents(database)
-    worker = ExternalWorker(
-        events=events,
-        waiting=ClickHouseWaitingResults(database),
-        targets=Targets(events, ClickHouseTelemetry(database)),
-        metrics=metrics,
-        results=ClickHouseResults(database),
-        queue=ClickHouseQueue(database),
-        leases=leases,
-    )
-    await worker.run()
-
-
-async def _emit(settings: Settings, database: Database, leases: LeaseKeeper) -> None:
-    """Our results go out as events, where an address is set."""
-    if settings.out_address is None:
-        return
-    worker = EmittingWorker(
-        address=settings.out_address,
-        version=version("assay-eval"),
-        results=ClickHouseResults(database),
-        newest_ms=ClickHouseWriteBack(database).newest_ms,
-        queue=ClickHouseQueue(database),
-        leases=leases,
-    )
-    await worker.run()
-
-
 @asynccontextmanager
 async def _expressions(settings: Settings) -> AsyncIterator[SpanExpressions | None]:
     if not settings.expressions_url:
@@ -297,35 +302,6 @@ async def _expressions(settings: Settings) -> AsyncIterator[SpanExpressions | No
         return
     async with Database(settings.expressions_url, database=settings.database) as database:
         yield ClickHouseExpressions(database)
-
-
-async def _maintain(settings: Settings, queue: ClickHouseQueue, leases: LeaseKeeper) -> None:
-    """On a connection of its own: to compare many rows may take longer than anything that callers wait for."""
-    url, name = settings.clickhouse_url, settings.database
-    async with Database(url, database=name, timeout_seconds=MAINTENANCE_SECONDS) as database:
-        await MaintenanceWorker(ClickHouseMaintenance(database), queue, leases).run()
-
-
-@contextmanager
-def _predecessor(data_dir: Path, owner: str) -> Iterator[str]:
-    """The lease owner that last worked on this data directory, if it certainly lives no more; '' otherwise.
-
-    Its name stands in a file that it held locked: the system lets go of the lock when a process ends, however it ends.
-    """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with open(data_dir / "evaluator.owner", "a+", opener=_private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # it lives: another evaluator on the same directory
-            yield ""
-            return
-        file.seek(0)
-        dead_owner = file.read().strip()
-        with suppress(OSError):  # a full disk: the next process then waits until our leases expire
-            file.truncate(0)
-            file.write(owner)
-            file.flush()
-        yield dead_owner
 
 
 async def _warm_up(judges: Judges) -> None:
@@ -354,30 +330,6 @@ def _redact(settings: Settings) -> Redact | None:
     from storage.redaction.load import text_redactor  # where it is off, nothing of it is loaded
 
     return text_redactor(setting, settings.data_dir)
-
-
-def installation_secret(data_dir: Path) -> bytes:
-    """32 bytes that nobody who writes telemetry knows; made once, kept in the data directory, mode 0600.
-
-    Raises:
-        ValueError: The file does not hold 32 bytes; says what to do.
-    """
-    path = data_dir / "secret"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        fresh = data_dir / f".secret.{os.getpid()}"
-        write_private(fresh, secrets.token_hex(SECRET_BYTES))
-        with suppress(FileExistsError):  # another process was first: then its secret is the one
-            os.link(fresh, path)
-        fresh.unlink()
-    text = path.read_text().strip()
-    if len(text) != 2 * SECRET_BYTES:
-        raise ValueError(f"{path} is damaged: remove it, and a new one is made (it only fences judge prompts)")
-    return bytes.fromhex(text)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 if __name__ == "__main__":
