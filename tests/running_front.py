@@ -12,16 +12,21 @@ from typing import Any
 from evaluator.errors import RuleNotFound
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
+from evaluator.online.actions.check import OfferedActions
 from evaluator.online.explaining.explanation import Explanation
+from evaluator.online.funnels import FunnelCounter
 from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue, Works
 from evaluator.runs.pages import Pages
 from evaluator.scoring.request import Answer, EvaluationRequest, Pending
 from evaluator.server.completions import Ends
+from evaluator.server.funnels import RuleFunnels
 from evaluator.server.serve import Parts, serving
+from storage.clickhouse.budgets import ClickHouseBudgets
 from storage.clickhouse.client import Database
 from storage.clickhouse.completions import ClickHouseCompletions
 from storage.clickhouse.definitions import ClickHouseDefinitions
+from storage.clickhouse.funnels import ClickHouseFunnels
 from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.results import ClickHouseResults
 from storage.clickhouse.runs import ClickHouseRuns
@@ -113,6 +118,7 @@ async def running_front(
     definitions = ClickHouseDefinitions(database)
     scoring, explaining = PreparedScoring(), PreparedExplaining()
     metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases())
+    rules = Rules(definitions, metrics, actions=OfferedActions(events=True))
     results = ClickHouseResults(database)
     parts = Parts(
         scoring=scoring,
@@ -120,7 +126,10 @@ async def running_front(
         results=results,
         explaining=explaining,
         metrics=metrics,
-        rules=Rules(definitions, metrics),
+        rules=rules,
+        funnels=RuleFunnels(
+            FunnelCounter(rules=rules, funnels=ClickHouseFunnels(database), budgets=ClickHouseBudgets(database))
+        ),
         runs=run_catalogue(database, metrics),
         completions=Ends(completions=ClickHouseCompletions(database)),
     )

@@ -46,7 +46,7 @@ async def serve_exporter(settings: Settings, stop: asyncio.Event, ready: Callabl
 async def _serve(
     settings: Settings, meter: Meter | None, stop: asyncio.Event, on_ready: Callable[[Endpoints], None]
 ) -> None:
-    counts = Counts()
+    counts, redaction = Counts(), _redaction(settings)
     async with Database(settings.clickhouse_url, database=settings.database) as database:
         await check_schema(database)
         await serve(
@@ -60,7 +60,7 @@ async def _serve(
             ),
             stop=stop,
             on_ready=on_ready,
-            redaction=_redaction(settings),
+            redaction=redaction,
             counts=counts,
         )
 

@@ -269,7 +269,8 @@ async def test_a_metric_renamed_in_one_file_is_refused_while_another_relies_on_i
     assert created.code == 0, created.out
     refused = await shell.run("apply", "-f", "-", stdin=f"{judge}display_name: Other {names.judge}\n")
     assert refused.out == (
-        f"standard input:1: metric '{names.composite}' would not find it any more, or not at their level"
+        f"standard input:1: metric '{names.composite}' would not find it any more, or not at their level, "
+        "or could not compute it"
     )
     moved = f"{judge}display_name: Other {names.judge}\n---\n{reader}required_metrics: [Other {names.judge}]\n"
     assert (await shell.run("apply", "-f", "-", stdin=moved)).code == 0

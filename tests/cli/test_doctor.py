@@ -11,7 +11,7 @@ from assay.doctor import Check, judge_keys
 from assay.settings import Settings
 
 CHECKS = ["ClickHouse", "clock", "schema", "disk", "OTLP/gRPC to row", "OTLP/HTTP to row", "evaluator", "duplicates",
-          "retention", "erasures", "sql metrics"]  # fmt: skip
+          "external results", "retention", "erasures", "sql metrics"]  # fmt: skip
 
 
 def test_an_installation_that_is_well_passes_every_check(running: Installation) -> None:

@@ -83,6 +83,6 @@ async def test_every_example_of_the_client_runs(
     assert "Paris 1.0\nRome 0.0\n" in said
     assert "correct_and_short" in said
     rule = (await service.client.get_rule("geography_bot_tool_call_correctness")).definition
-    assert (rule.sample_rate, rule.enabled, rule.filter) == (
-        0.3, False, "service = 'geography-bot' AND (status = 'OK')",
+    assert (rule.sample_rate, rule.enabled, rule.scope, rule.filter) == (
+        0.3, False, "geography-bot", "status = 'OK'",
     )  # fmt: skip

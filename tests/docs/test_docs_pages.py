@@ -28,6 +28,7 @@ from assay.cli import (
     runs,
     scores,
     store,
+    testing,
     watching,
 )
 from assay.settings import Settings
@@ -55,6 +56,7 @@ COMMAND_MODULES = (
     runs,
     scores,
     store,
+    testing,
     watching,
     explaining,
     previewing,

@@ -299,4 +299,5 @@ def test_every_error_has_a_code_of_its_own() -> None:
         "MEDIA_NOT_TAKEN",
         "JUDGE_BAD_ANSWER",
         "LABEL_NOT_OFFERED",
+        "PRICE_UNKNOWN",
     }

@@ -85,7 +85,9 @@ async def stranger(front: Front) -> AsyncIterator[Stranger]:
 async def test_a_stranger_finds_every_service(stranger: Stranger) -> None:
     """Ours, health, and reflection itself."""
     assert await asyncio.to_thread(stranger.services) == {
+        "evaluator.v1.Alerts",
         "evaluator.v1.Definitions",
+        "evaluator.v1.Deliveries",
         "evaluator.v1.Evaluator",
         "evaluator.v1.Metrics",
         "evaluator.v1.Rules",

@@ -24,7 +24,7 @@ from online_parts import Online, a_rule, at_work, online
 from rich.console import Console
 from running_front import PreparedExplaining, PreparedScoring, run_catalogue
 from running_installation import ASSAY, PATIENCE_SECONDS, assay, command_environment
-from storing import SentSpan, a_chat, store
+from storing import SentSpan, a_chat, store, until
 
 from assay.cli import watching
 from assay.client import AsyncClient, CallFailed, MetricFunnel, RuleFunnel
@@ -109,8 +109,13 @@ async def test_the_funnel_of_a_rule_is_what_its_worker_did(service: Served, fres
         spent=Budget(),
         budget=Budget(calls=7),
     )
-    await store(fresh_database, a_chat(), ingested_ms=int(datetime.now(UTC).timestamp() * 1000) - 5_000)
-    [metric] = (await service.client.rule_funnel("chats")).metrics
+    await store(fresh_database, a_chat())
+
+    async def complete() -> MetricFunnel | None:
+        [metric] = (await service.client.rule_funnel("chats")).metrics
+        return metric if metric.waiting else None
+
+    metric = await until(complete)
     assert (metric.waiting, metric.succeeded) == (1, 3)
     assert metric.oldest_waiting_seconds is not None
     assert metric.oldest_waiting_seconds > 0

@@ -181,7 +181,9 @@ def test_a_file_is_one_statement_that_may_be_repeated(path: Path) -> None:
     creates = re.match(r"CREATE (OR REPLACE VIEW|(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS) (\w+)", code)
     seeds = re.match(r"INSERT INTO (\w+) SELECT", code)
     changes = re.match(
-        r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|ADD (?:COLUMN|INDEX) IF NOT EXISTS) |MODIFY QUERY\s+SELECT )", code
+        r"ALTER TABLE \w+\s+(?:(?:MODIFY COLUMN|MODIFY TTL|ADD (?:COLUMN|INDEX) IF NOT EXISTS) |MODIFY QUERY\s+SELECT |"
+        r"DROP CONSTRAINT IF EXISTS (\w+),\s+ADD CONSTRAINT IF NOT EXISTS \1 )",
+        code,
     )
     assert creates or seeds or changes
     if creates:

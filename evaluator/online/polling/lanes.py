@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from evaluator.errors import EvaluatorError
@@ -20,6 +21,7 @@ from evaluator.online.polling.work import (
     entries,
     failed,
 )
+from evaluator.scoring.recorder import Recorder
 from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Unavailable
 from storage.model import Purpose
@@ -85,6 +87,7 @@ class Lanes:
         self._due: dict[str, deque[Chunk]] = {}
         self._suspects: deque[Chunk] = deque()
         self._cut_off: list[Chunk] = []
+        self._ledger: Recorder[Sequence[Decision]] = Recorder(self._record)
         self._busy: Counter[str] = Counter()
         self._alone = False
         self._changed = asyncio.Event()
@@ -130,6 +133,7 @@ class Lanes:
     async def run(self) -> None:
         """Score until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._ledger.run())
             while True:
                 await self._changed.wait()
                 self._changed.clear()
@@ -146,6 +150,9 @@ class Lanes:
                         group.create_task(self._lane(due.popleft()))
                     if not due:
                         del self._due[rule]
+
+    async def _record(self, groups: Sequence[Sequence[Decision]]) -> None:
+        await self._queue.record([decision for group in groups for decision in group])
 
     def _share(self) -> int:
         active = len(self._due.keys() | {rule for rule, lanes in self._busy.items() if lanes})
@@ -191,9 +198,9 @@ class Lanes:
         while True:
             try:
                 if not begun:
-                    await self._queue.record(entries(chunk, "started", worker=self._owner))
+                    await self._ledger.record(entries(chunk, "started", worker=self._owner))
                     begun = True
-                await self._queue.record(await self._concluded(chunk, request))
+                await self._ledger.record(await self._concluded(chunk, request))
                 return
             except Unavailable as error:
                 log.warning("scoring_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})

@@ -14,7 +14,7 @@ from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.policy import Late
 from evaluator.scoring.plan import KnowsMetrics
 from storage.errors import StorageError, Unavailable
-from storage.model import Level
+from storage.model import Level, MetricKind
 from storage.queue import Candidate, Completion, Decided, Decision, LedgerDecision, Queue, Ready, first_arrival_ms
 from storage.telemetry import TargetRecord
 
@@ -24,6 +24,8 @@ HOUR_MS = 3_600_000
 MAX_RESCORINGS = 3
 """So often a target is scored again because something arrived late."""
 _NOT_BEGUN = ("cancelled", "too_late")
+_AT_ONCE: Mapping[MetricKind, int] = {MetricKind.SQL: 32, MetricKind.CODE: 4}
+"""How many times as many targets make a chunk: those of `sql` metrics are one query, and nobody waits for a judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +166,14 @@ class Selecting:
                     names.append(name)
             if names:
                 due.setdefault(tuple(names), []).append(record)
-        chunks = [
-            Chunk(rule=rule, metrics=names, records=tuple(found[start : start + self._chunk_targets]))
-            for names, found in due.items()
-            for start in range(0, len(found), self._chunk_targets)
-        ]
+        kinds = {name: metric.kind for name, metric in metrics}
+        chunks: list[Chunk] = []
+        for named, found in due.items():
+            size = self._chunk_targets * min(_AT_ONCE.get(kinds[name], 1) for name in named)
+            chunks += [
+                Chunk(rule=rule, metrics=named, records=tuple(found[start : start + size]))
+                for start in range(0, len(found), size)
+            ]
         return chunks, late
 
 
