@@ -22,6 +22,7 @@ MODULES = (
     "ingest.servers",
     "ingest.sustained",
     "receiver_memory",
+    "online",
     "install",
 )
 
