@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from evaluator.errors import InvalidDefinition
+from evaluator.metrics.guideline import Guideline, guidelines_of
 from storage.model import Document, Level, MetricKind, OutputType
 
 E = TypeVar("E", bound=StrEnum)
@@ -121,6 +122,8 @@ class MetricDefinition(_Digested):
         higher_is_better: None = neither is.
         threshold: A value passes from here on (`>=` where higher is better, else `<=`).
         unit: UCUM code of the value, such as `s`, `{token}` or `USD`; '' = none.
+        guidelines: Judge metrics: lines that follow the prompt, in order.
+        alignment_id: The alignment that made this version; '' = a person did.
 
     Raises:
         InvalidDefinition: A field is not acceptable; says which and why.
@@ -154,6 +157,8 @@ class MetricDefinition(_Digested):
     higher_is_better: bool | None = True
     threshold: float | None = None
     unit: str = ""
+    guidelines: tuple[Guideline, ...] = ()
+    alignment_id: str = ""
     builtin: bool = False
 
     def __post_init__(self) -> None:
@@ -175,6 +180,8 @@ class MetricDefinition(_Digested):
         known: str | None = getattr(self, "_digest", None)
         if known is None:
             body = {key: value for key, value in self.to_body().items() if key not in _NOT_IDENTITY}
+            if self.guidelines:  # what a judge reads of them; where they come from changes no verdict
+                body["guidelines"] = [each.text for each in self.guidelines]
             canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
             known = hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
             object.__setattr__(self, "_digest", known)
@@ -210,8 +217,10 @@ class MetricDefinition(_Digested):
             "minimum": self.minimum,
             "maximum": self.maximum,
             "threshold": self.threshold,
+            "guidelines": [each.to_body() for each in self.guidelines],
+            "alignment_id": self.alignment_id,
         }
-        body = first | {key: value for key, value in later.items() if value not in (None, "", {})}
+        body = first | {key: value for key, value in later.items() if value not in (None, "", {}, [])}
         if self.jury is not None:
             body["jury"] = {
                 "models": list(self.jury.models),
@@ -266,6 +275,7 @@ class MetricDefinition(_Digested):
             maximum=_number_or_none("metric.maximum", body.get("maximum")),
             higher_is_better=_bool_or_none("metric.higher_is_better", body.get("higher_is_better", True)),
             threshold=_number_or_none("metric.threshold", body.get("threshold")),
+            guidelines=guidelines_of(body.get("guidelines", [])),
             builtin=builtin,
         )
 
@@ -277,14 +287,19 @@ class MetricDefinition(_Digested):
 
 _TEXTS = (
     "name", "display_name", "description", "reference", "prompt", "model", "source", "function", "expression", "unit",
+    "alignment_id",
 )  # fmt: skip
 _KEYS = frozenset(_TEXTS) | {
     "kind", "levels", "span_kinds", "output_type", "arguments", "labels", "colors", "parameters", "jury", "too_long",
     "required_metrics", "roll_up", "wait_seconds", "minimum", "maximum", "higher_is_better", "threshold", "digest",
+    "guidelines",
 }  # fmt: skip
 _NOT_IDENTITY = frozenset(
-    {"name", "display_name", "description", "reference", "colors", "unit", "threshold", "higher_is_better"}
-)
+    {
+        "name", "display_name", "description", "reference", "colors", "unit", "threshold", "higher_is_better",
+        "alignment_id",
+    }
+)  # fmt: skip
 """What changes no verdict, only how people and dashboards see it."""
 
 

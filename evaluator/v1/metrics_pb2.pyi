@@ -93,7 +93,7 @@ STATISTIC_SHARE: Statistic
 STATISTIC_COUNT: Statistic
 
 class Metric(_message.Message):
-    __slots__ = ("name", "display_name", "version", "digest", "builtin", "kind", "levels", "span_kinds", "output_type", "description", "prompt", "labels", "function", "model", "parameters", "required_metrics", "create_time", "reference", "arguments", "jury", "too_long", "source", "expression", "roll_up", "wait", "minimum", "maximum", "direction", "threshold", "unit", "shadowed", "warnings", "colors")
+    __slots__ = ("name", "display_name", "version", "digest", "builtin", "kind", "levels", "span_kinds", "output_type", "description", "prompt", "labels", "function", "model", "parameters", "required_metrics", "create_time", "reference", "arguments", "jury", "too_long", "source", "expression", "roll_up", "wait", "minimum", "maximum", "direction", "threshold", "unit", "shadowed", "warnings", "colors", "guidelines", "alignment_id")
     class ColorsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,8 @@ class Metric(_message.Message):
     SHADOWED_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     COLORS_FIELD_NUMBER: _ClassVar[int]
+    GUIDELINES_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     version: int
@@ -167,7 +169,25 @@ class Metric(_message.Message):
     shadowed: bool
     warnings: _containers.RepeatedScalarFieldContainer[str]
     colors: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., builtin: _Optional[bool] = ..., kind: _Optional[_Union[_vocabulary_pb2.MetricKind, str]] = ..., levels: _Optional[_Iterable[_Union[_vocabulary_pb2.Level, str]]] = ..., span_kinds: _Optional[_Iterable[str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2.OutputType, str]] = ..., description: _Optional[str] = ..., prompt: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., function: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., required_metrics: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., jury: _Optional[_Union[Jury, _Mapping]] = ..., too_long: _Optional[_Union[TooLong, str]] = ..., source: _Optional[str] = ..., expression: _Optional[str] = ..., roll_up: _Optional[_Union[RollUp, _Mapping]] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., direction: _Optional[_Union[Direction, str]] = ..., threshold: _Optional[float] = ..., unit: _Optional[str] = ..., shadowed: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., colors: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    guidelines: _containers.RepeatedCompositeFieldContainer[Guideline]
+    alignment_id: str
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., builtin: _Optional[bool] = ..., kind: _Optional[_Union[_vocabulary_pb2.MetricKind, str]] = ..., levels: _Optional[_Iterable[_Union[_vocabulary_pb2.Level, str]]] = ..., span_kinds: _Optional[_Iterable[str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2.OutputType, str]] = ..., description: _Optional[str] = ..., prompt: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., function: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., required_metrics: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., jury: _Optional[_Union[Jury, _Mapping]] = ..., too_long: _Optional[_Union[TooLong, str]] = ..., source: _Optional[str] = ..., expression: _Optional[str] = ..., roll_up: _Optional[_Union[RollUp, _Mapping]] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., direction: _Optional[_Union[Direction, str]] = ..., threshold: _Optional[float] = ..., unit: _Optional[str] = ..., shadowed: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., colors: _Optional[_Mapping[str, str]] = ..., guidelines: _Optional[_Iterable[_Union[Guideline, _Mapping]]] = ..., alignment_id: _Optional[str] = ...) -> None: ...
+
+class Guideline(_message.Message):
+    __slots__ = ("guideline_id", "text", "feedback_ids", "support", "origin", "alignment_id")
+    GUIDELINE_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_IDS_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    guideline_id: str
+    text: str
+    feedback_ids: _containers.RepeatedScalarFieldContainer[str]
+    support: int
+    origin: str
+    alignment_id: str
+    def __init__(self, guideline_id: _Optional[str] = ..., text: _Optional[str] = ..., feedback_ids: _Optional[_Iterable[str]] = ..., support: _Optional[int] = ..., origin: _Optional[str] = ..., alignment_id: _Optional[str] = ...) -> None: ...
 
 class Jury(_message.Message):
     __slots__ = ("models", "repeats", "vote")

@@ -18,7 +18,7 @@ from typing import Final
 from storage.clickhouse.migrate import shipped
 from storage.dialects.sql import DerivedColumn, derived_columns
 
-RELEASED: Final = 48
+RELEASED: Final = 71
 """Newest migration of the last release: files up to it are never edited."""
 NAME: Final = "derived_columns"
 _HEADER = """\

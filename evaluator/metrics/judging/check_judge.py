@@ -8,6 +8,7 @@ import re
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.checking import must_be_empty
 from evaluator.metrics.definition import Jury, MetricDefinition, Vote
+from evaluator.metrics.guideline import check_guidelines
 from evaluator.metrics.judging import template
 from evaluator.targets.inputs import INPUT_NAMES
 from storage.model import OutputType
@@ -35,6 +36,7 @@ def check_judge(definition: MetricDefinition) -> None:
         InvalidDefinition: Names the field and what to write instead.
     """
     _check_prompt(definition)
+    check_guidelines(definition.guidelines)
     must_be_empty(definition, "function", "required_metrics", "source", "expression", "roll_up")
     _check_parameters(definition)
     _check_model("metric.model", definition.model)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.guideline import section
 from evaluator.metrics.judging import template
 from evaluator.metrics.judging.template import Template
 from evaluator.metrics.judging.verdict import schema_of
@@ -55,7 +56,7 @@ def prepared(definition: MetricDefinition) -> Prepared:
     form = json.dumps([definition.digest, SYSTEM, schema])
     return Prepared(
         definition=definition,
-        template=template.parse(definition.prompt, definition.arguments),
+        template=template.parse(definition.prompt, definition.arguments).followed_by(section(definition.guidelines)),
         schema=schema,
         form=hashlib.blake2b(form.encode(), digest_size=16).digest(),
     )

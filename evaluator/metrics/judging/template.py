@@ -61,6 +61,12 @@ class Template:
         """The prompt with every input fenced by `nonce`.  Required inputs must be there."""
         return "".join(part if isinstance(part, str) else _filled(part, inputs, nonce) for part in self.parts)
 
+    def followed_by(self, text: str) -> Template:
+        """With a paragraph below that is nobody's template; '' = as it is."""
+        if not text:
+            return self
+        return Template((*self.parts, f"\n\n{text}"), lacking=self.lacking, named=self.named)
+
 
 def parse(prompt: str, arguments: Mapping[str, object] | None = None) -> Template:
     """Read a template.

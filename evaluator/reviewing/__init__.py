@@ -1,0 +1,1 @@
+"""Review queues: what people are asked about, in which order, and what becomes of their verdicts."""

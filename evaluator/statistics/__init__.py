@@ -1,0 +1,1 @@
+"""Agreement, intervals, tests and corrected means, over plain values: no I/O, nothing of the product."""
