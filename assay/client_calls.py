@@ -24,8 +24,10 @@ from evaluator.server import convert_definitions, convert_metrics, convert_targe
 from evaluator.server.enums import KIND_TO_PROTO, LEVEL_TO_PROTO, PURPOSE_TO_PROTO, STATUS_TO_PROTO
 from evaluator.v1 import definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
 from evaluator.v1.alerts_pb2_grpc import AlertsStub, DeliveriesStub
+from evaluator.v1.alignment_pb2_grpc import AlignmentsStub
 from evaluator.v1.definitions_pb2_grpc import DefinitionsStub
 from evaluator.v1.evaluator_pb2_grpc import EvaluatorStub
+from evaluator.v1.feedback_pb2_grpc import FeedbackStub
 from evaluator.v1.metrics_pb2_grpc import MetricsStub
 from evaluator.v1.rules_pb2_grpc import RulesStub
 from storage.model import TargetRef
@@ -56,9 +58,11 @@ def stubs(channel: Any) -> dict[str, Any]:
     """The generated stub of each service, over a channel of either kind."""
     return {
         "Alerts": AlertsStub(channel),  # type: ignore[no-untyped-call]
+        "Alignments": AlignmentsStub(channel),  # type: ignore[no-untyped-call]
         "Deliveries": DeliveriesStub(channel),  # type: ignore[no-untyped-call]
         "Definitions": DefinitionsStub(channel),  # type: ignore[no-untyped-call]
         "Evaluator": EvaluatorStub(channel),  # type: ignore[no-untyped-call]  # generated
+        "Feedback": FeedbackStub(channel),  # type: ignore[no-untyped-call]
         "Metrics": MetricsStub(channel),  # type: ignore[no-untyped-call]
         "Rules": RulesStub(channel),  # type: ignore[no-untyped-call]
     }
@@ -72,6 +76,8 @@ class Call(Generic[R]):
     method: str
     request: Message
     read: Callable[[Any], R]
+    timeout_seconds: float | None = None
+    """None = that of the client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,7 +279,9 @@ def explanation(message: evaluator_pb2.Explanation) -> Explanation:
 
 def metric(message: metrics_pb2.Metric) -> MetricRecord:
     """A version of a metric off the wire."""
-    definition = convert_metrics.metric(message, version=message.version, builtin=message.builtin)
+    definition = convert_metrics.metric(
+        message, version=message.version, builtin=message.builtin, alignment_id=message.alignment_id
+    )
     return MetricRecord(
         definition=definition,
         create_time=_time(message, "create_time"),

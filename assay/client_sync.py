@@ -14,12 +14,16 @@ from assay import client_alerts as alerts
 from assay import client_calls as calls
 from assay import client_runs as runs
 from assay.authoring import ScorerFunction, code_definition, judge_definition
+from assay.client_agreement import AgreementClient
 from assay.client_alerts import Alert, AlertTurn, SentMessage
+from assay.client_aligning import AligningClient
 from assay.client_calls import CHANNEL_OPTIONS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT_SECONDS, EVERYTHING, Order, stubs
 from assay.client_evaluate import Asking, Data, Defines, Scorer, evaluate
+from assay.client_feedback import FeedbackClient
 from assay.client_funnels import RuleFunnel, rule_funnel
 from assay.client_model import Ended, Result, Trial, Watched, call_failed
 from assay.client_previews import RulePreview, preview_rule
+from assay.client_queues import QueueClient
 from assay.client_runs import Run
 from assay.evaluated import Evaluated
 from evaluator.metrics.definition import MetricDefinition
@@ -40,7 +44,7 @@ from storage.runs import RunState
 R = TypeVar("R")
 
 
-class Client:
+class Client(FeedbackClient, AligningClient, AgreementClient, QueueClient):
     """Blocks until the answer is there.  A context manager; usable by several threads at once."""
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
@@ -329,7 +333,9 @@ class Client:
     def _do(self, call: calls.Call[R]) -> R:
         try:
             return call.read(
-                getattr(self._stubs[call.service], call.method)(call.request, timeout=self._timeout_seconds)
+                getattr(self._stubs[call.service], call.method)(
+                    call.request, timeout=call.timeout_seconds or self._timeout_seconds
+                )
             )
         except grpc.RpcError as error:
             raise call_failed(error) from error

@@ -16,6 +16,7 @@ import yaml
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.guideline import Guideline
 from evaluator.metrics.naming import named
 from evaluator.online.rules.apply import StatedRule
 from evaluator.online.rules.definition import RuleDefinition
@@ -208,8 +209,14 @@ def dumped(bodies: Iterable[Mapping[str, Any]]) -> str:
 
 
 def metric_body(definition: MetricDefinition) -> dict[str, Any]:
-    """A metric as a document: what says nothing is left out."""
-    return {key: value for key, value in definition.to_body().items() if value not in ("", [], {})}
+    """A metric as a document: what says nothing is left out, and which alignment made it, which nobody can state."""
+    said = {key: value for key, value in definition.to_body().items() if value not in ("", [], {})}
+    said.pop("alignment_id", None)
+    if definition.guidelines:
+        said["guidelines"] = [
+            line.text if line == Guideline(text=line.text) else line.to_body() for line in definition.guidelines
+        ]
+    return said
 
 
 def rule_body(rule: RuleDefinition) -> dict[str, Any]:

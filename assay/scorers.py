@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
+from assay.client_alignments import AlignmentOptions
 from assay.client_model import CallFailed
-from assay.client_sync import Client
 from assay.scope import current_scope
+from assay.scorer_alignments import ScorerAlignment, Source, connected, start
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import MAX_SLUG, named, slug_of
 from evaluator.online.rules.apply import StatedRule
@@ -71,7 +71,7 @@ class Scorer:
         """
         slug, shown = named(name) if name else (self.definition.name, self.definition.display_name)
         definition = replace(self.definition, name=slug, display_name=shown)
-        with _client() as client:
+        with connected() as client:
             client.apply([definition])
         return RegisteredScorer(slug)
 
@@ -244,7 +244,7 @@ class RegisteredScorer:
         Raises:
             CallFailed: The service refuses it, or cannot be reached.
         """
-        with _client() as client:
+        with connected() as client:
             metric = client.get_metric(self.name).definition
             try:
                 rule = client.get_rule(self._rule).definition
@@ -263,7 +263,7 @@ class RegisteredScorer:
         Raises:
             CallFailed: It was never started (`RULE_NOT_FOUND`), or the service refuses the change.
         """
-        with _client() as client:
+        with connected() as client:
             rule = client.get_rule(self._rule).definition
             client.apply(rules=[StatedRule(definition=_sampled(rule, sampling_config))])
         return self
@@ -274,9 +274,33 @@ class RegisteredScorer:
         Raises:
             CallFailed: It was never started (`RULE_NOT_FOUND`).
         """
-        with _client() as client:
+        with connected() as client:
             client.disable_rule(self._rule)
         return self
+
+    def align(
+        self,
+        *,
+        sources: Source | Iterable[Source] = (),
+        reflection_model: str = "",
+        judge_model: str = "",
+        delta_threshold: float | None = None,
+        **options: Any,
+    ) -> ScorerAlignment:
+        """Let the judge learn from what people said: `judge.align(sources=[run]).wait()`.
+
+        Args:
+            sources: Completed evaluations with resolved feedback: ids, runs, or `client.list_alignment_sources`;
+                none = all resolved feedback.
+            options: Further fields of `AlignmentOptions`: caps, seed.
+
+        Raises:
+            CallFailed: The service refuses it, or cannot be reached.
+        """
+        asked = AlignmentOptions(
+            reflection_model=reflection_model, judge_model=judge_model, delta_threshold=delta_threshold, **options
+        )
+        return start(self.name, sources, asked)
 
     @property
     def sampling_config(self) -> ScorerSamplingConfig:
@@ -285,7 +309,7 @@ class RegisteredScorer:
         Raises:
             CallFailed: It was never started (`RULE_NOT_FOUND`).
         """
-        with _client() as client:
+        with connected() as client:
             rule = client.get_rule(self._rule).definition
         return ScorerSamplingConfig(sample_rate=rule.sample_rate if rule.enabled else 0.0, filter_string=rule.filter)
 
@@ -300,22 +324,14 @@ def get_scorer(*, name: str) -> RegisteredScorer:
     Raises:
         CallFailed: There is no such metric (`METRIC_NOT_FOUND`).
     """
-    with _client() as client:
+    with connected() as client:
         return RegisteredScorer(client.get_metric(name).definition.name)
 
 
 def list_scorers() -> list[RegisteredScorer]:
     """Every metric of one's own, by name."""
-    with _client() as client:
+    with connected() as client:
         return [RegisteredScorer(each.definition.name) for each in client.list_metrics() if not each.definition.builtin]
-
-
-@contextmanager
-def _client() -> Iterator[Client]:
-    from assay.cli.connection import address_of  # settings are read when they are needed
-
-    with Client(address_of()) as client:
-        yield client
 
 
 def _sampled(rule: RuleDefinition, config: ScorerSamplingConfig | None) -> RuleDefinition:

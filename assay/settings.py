@@ -46,6 +46,7 @@ class Settings:
         judge_model: litellm name of the judge, `openai/gpt-4o-mini` for example, or `gateway:/NAME`; '' = judge metrics
             fail and say so.
         judge_small_model: The same for metrics that ask for `@small`; '' = `judge_model`.
+        reflection_model: The model that distills guidelines out of what reviewers wrote; '' = `judge_model`.
         judge_base_url, judge_api_key: Endpoint and key of the judge, where the provider's own are not meant.
         judges: Named endpoints, JSON: `{"NAME": {"model": …, "base_url": …}}`; in the file tables `[judges.NAME]`, with
             the fields of `evaluator.judges.endpoints.Endpoint`.
@@ -81,6 +82,7 @@ class Settings:
     clickhouse_http: str = "127.0.0.1:8123"
     judge_model: str = ""
     judge_small_model: str = ""
+    reflection_model: str = ""
     judge_base_url: str = ""
     judge_api_key: str = field(default="", repr=False)
     judges: str = field(default="", repr=False)  # should somebody write a key there
@@ -166,7 +168,7 @@ class Settings:
             known = {endpoint.name for endpoint in self.judge_endpoints}
         except InvalidEndpoint as error:
             raise InvalidSetting(f"ASSAY_JUDGES (or a table of assay.toml): {error}") from None
-        for name in ("judge_model", "judge_small_model"):
+        for name in ("judge_model", "judge_small_model", "reflection_model"):
             model = getattr(self, name)
             if model.startswith(GATEWAY) and model.removeprefix(GATEWAY) not in known:
                 raise InvalidSetting(

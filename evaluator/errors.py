@@ -89,3 +89,92 @@ class AlertNotFound(EvaluatorError):
 
 class DeliveryNotFound(EvaluatorError):
     """No delivery of this id."""
+
+
+class AlignmentNotFound(EvaluatorError):
+    """No alignment of this id."""
+
+
+class AlignmentNotEnded(EvaluatorError):
+    """What is asked for needs an alignment that has ended."""
+
+
+class SourceNotFound(EvaluatorError):
+    """No completed evaluation of this id has resolved feedback for the metric."""
+
+
+class NoResolvedAnnotations(EvaluatorError):
+    """Nobody has said what is right yet, or nothing of it can be used; the message says why."""
+
+
+class NotAJudge(EvaluatorError):
+    """Only judge metrics can be aligned."""
+
+
+class IncompatibleOutputType(EvaluatorError):
+    """Verdicts of this output type cannot be compared."""
+
+
+class ResultNotFound(EvaluatorError):
+    """No result of this id is stored, and none is being computed here."""
+
+
+class InvalidFeedback(EvaluatorError):
+    """What a person says is not acceptable.  `field` is its path in the message: `expected.value`, say."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.reason = message
+
+
+class FeedbackNotFound(EvaluatorError):
+    """No feedback of this id, or nobody has said anything about this target and metric."""
+
+
+class BulkNotFound(EvaluatorError):
+    """No feedback was given under this bulk id."""
+
+
+class AlreadyAccepted(EvaluatorError):
+    """The alignment's guidelines are in force."""
+
+
+class AlreadyDiscarded(EvaluatorError):
+    """The alignment was put aside."""
+
+
+class NoGuidelines(EvaluatorError):
+    """There is nothing to accept: the judge would be what it is."""
+
+
+class NotSupported(EvaluatorError):
+    """No proof that the guidelines help, and nobody has said why they are to be accepted all the same."""
+
+
+class RegressionBroken(EvaluatorError):
+    """What an earlier version put right would be wrong again, and nobody has said why that is acceptable."""
+
+
+class BaseMoved(EvaluatorError):
+    """The metric has changed since the alignment started from it."""
+
+
+class QueueNotFound(EvaluatorError):
+    """No review queue of this name."""
+
+
+class QueueEmpty(EvaluatorError):
+    """Nothing is left in a review queue for this annotator."""
+
+
+class ItemNotFound(EvaluatorError):
+    """No item of this id stands in the review queue."""
+
+
+class ReservationLost(EvaluatorError):
+    """A reservation has expired, and others have taken the item's places."""
+
+
+class AlreadyReviewed(EvaluatorError):
+    """The annotator has given a verdict on this item already."""

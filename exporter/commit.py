@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -155,13 +156,17 @@ class Committer:
                 await self._arrived.wait()
                 continue
             await self._linger(expected, until)
-            group = self._next_group()
-            try:
-                await self._commit_group(group)
-            finally:  # also when the drain's deadline cancels the INSERT: its outcome is unknown
-                self._release(group, Unavailable("the receiver stopped before ClickHouse answered"))
-            expected = len(group) + len(self._queue)
+            expected = await self._commit_next() + len(self._queue)
             until = asyncio.get_running_loop().time() + self._limits.linger_seconds
+
+    async def _commit_next(self) -> int:
+        """Commit what is in front, and hold its blocks no longer; returns how many requests it was."""
+        group = self._next_group()
+        try:
+            await self._commit_group(group)
+        finally:  # also when the drain's deadline cancels the INSERT: its outcome is unknown
+            self._release(group, Unavailable("the receiver stopped before ClickHouse answered"))
+        return len(group)
 
     async def _linger(self, expected: int, until: float) -> None:
         """Wait for those who were just answered: who sends one request after the other comes again at once.
@@ -242,9 +247,11 @@ class Committer:
             del self._under_way[waiting.digest]
 
     def _settle(self, group: Sequence[_Waiting], error: StorageError | None) -> None:
+        # Without traceback and cause: their frames hold the group, which would stay until the garbage is collected.
+        plain = copy.copy(error)
         for waiting in group:
             if not waiting.answered.is_set():
-                waiting.error = error
+                waiting.error = plain
                 waiting.answered.set()
 
 
@@ -252,7 +259,7 @@ async def _answer(waiting: _Waiting) -> None:
     """Wait for the outcome of a request, for each of its callers."""
     await waiting.answered.wait()
     if waiting.error is not None:
-        raise waiting.error
+        raise copy.copy(waiting.error)  # it gets the frames of one caller, and goes with them
 
 
 async def _patiently(step: Callable[[], Awaitable[Value]], give_up: float) -> Value:

@@ -78,6 +78,9 @@ class FeedbackRow:
         group_key: Keeps related rows in one split: the session, else the trace, else a digest of the input.
         watermark_ms: Newest arrival of the target when it was made.
         bulk_id: What it can be undone with, together with others; `NO_ID` = it was given alone.
+        by, reason: Who took it back, and why; '' where it counts.
+        created: When it was given; None = now, by the database's clock.
+        updated: When this row was written; None until it was.
     """
 
     feedback_id: uuid.UUID
@@ -96,21 +99,34 @@ class FeedbackRow:
     queue: str = ""
     bulk_id: uuid.UUID = NO_ID
     status: FeedbackStatus = FeedbackStatus.SUBMITTED
+    by: str = ""
+    reason: str = ""
     created: datetime | None = None
+    updated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Where one target and metric stand."""
+    """Where one target and metric stand.
+
+    Attributes:
+        metric_version: Under which it stands among results; it never falls.
+        queue: The review queue whose quorum counted; '' = none.
+        counts_from: What was said before counts no more, because the criteria have changed; None = all counts.
+        updated: Since when; None until it was recorded.
+    """
 
     target: TargetRef
     metric: str
+    metric_version: int = 0
     status: ResolutionStatus
     expected: Score | None = None
     method: ResolutionMethod = ResolutionMethod.NONE
+    queue: str = ""
     resolver: str = ""
     reason: str = ""
     watermark_ms: int = 0
+    counts_from: datetime | None = None
     updated: datetime | None = None
 
 
@@ -141,7 +157,10 @@ class Feedbacks(Protocol):
         """Keep rows; the same rows again are the same rows."""
 
     async def by_id(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, FeedbackRow]:
-        """Feedback as it stands."""
+        """Feedback as it stands: a retraction is final, else the first row of an id counts."""
+
+    async def history(self, feedback_id: uuid.UUID) -> list[FeedbackRow]:
+        """Every row of one feedback, oldest first."""
 
     async def page(self, chosen: FeedbackFilter, *, after: Sequence[str], limit: int) -> list[FeedbackRow]:
         """Feedback as it stands, newest first, strictly after `after` (creation time, id)."""

@@ -225,14 +225,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstention:
-    """A metric did not apply (`not_applicable`), or was deliberately not computed (`not_computed`)."""
+    """A metric did not apply (`not_applicable`), was deliberately not computed, or its result was taken back."""
 
     reason: str
     status: Status = Status.NOT_APPLICABLE
 
     def __post_init__(self) -> None:
-        if self.status not in (Status.NOT_APPLICABLE, Status.NOT_COMPUTED):
-            raise ValueError(f"an abstention is not_applicable or not_computed, got {self.status!r}")
+        if self.status not in (Status.NOT_APPLICABLE, Status.NOT_COMPUTED, Status.RETRACTED):
+            raise ValueError(f"an abstention is not_applicable, not_computed or retracted, got {self.status!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +283,7 @@ class Evaluation:
         run: Id of the finite run that computed it; '' = none.
         trial: Which repetition of a run, from 0.
         inputs_digest: Composites: `inputs_digest` of the results that it read; b'' for others.
+        annotator: Who concluded, of kind human; '' for others.
         judge_trace_id: Trace of the exchange with the judge, in `judge_traces`; '' = no judge was asked.
         metadata: What else is known of this result (spread of a jury, calibrated probability, …), by snake_case name.
     """
@@ -305,6 +306,7 @@ class Evaluation:
     watermark_ms: int = 0
     run: str = ""
     trial: int = 0
+    annotator: str = ""
     input_digest: bytes = b""
     inputs_digest: bytes = b""
     judge_model: str = ""

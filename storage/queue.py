@@ -265,6 +265,9 @@ class Queue(Protocol):
         What was only cancelled because its rule was disabled is not settled.
         """
 
+    async def begun_by(self, worker: str, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str]]:
+        """(metric, target key) of targets of one level at which, says the newest word about it, this worker is."""
+
     async def arrivals(
         self, trace_ids: Collection[str], *, from_ms: int, until_ms: int
     ) -> Mapping[str, Sequence[Arrival]]:

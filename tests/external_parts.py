@@ -82,7 +82,8 @@ async def external(
 ) -> External:
     """One that holds the lease and has looked at nothing yet."""
     metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases(), fresh_seconds=0.0)
-    events, leases = ClickHouseResultEvents(database), LeaseKeeper(ClickHouseLeases(database))
+    events = ClickHouseResultEvents(database)
+    leases = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=600)
     await leases.renew()
     worker = ExternalWorker(
         events=events,

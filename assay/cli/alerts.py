@@ -71,8 +71,10 @@ def get_alert(name: Name, data_dir: DataDir = None, as_json: Json = False) -> No
 @alert.command("create")
 def create_alert(
     name: Name,
-    kind: Annotated[str, typer.Option(help="error_share, queue_age or drift.")],
-    threshold: Annotated[float, typer.Option(help="It fires above: a share, seconds, or a change of the mean.")] = 0.0,
+    kind: Annotated[str, typer.Option(help="error_share, queue_age, drift or agreement.")],
+    threshold: Annotated[
+        float, typer.Option(help="It fires above: a share, seconds, a change of the mean; agreement: below.")
+    ] = 0.0,
     rule_name: Annotated[str, typer.Option("--rule", help="Only results of this rule.")] = "",
     metric: Annotated[str, typer.Option(help="Only results of this metric; drift needs one.")] = "",
     clear: Annotated[float | None, typer.Option(help="It is over at or below; 0.8 of the threshold.")] = None,

@@ -42,14 +42,20 @@ def settings(**flags: Any) -> Settings:
 def main() -> None:
     """Entry point: what is refused is said in a sentence, with the exit code 1 (2 for wrong usage)."""
     from assay.cli import (  # noqa: F401  (they register their commands)
+        agreement,
         alerts,
+        aligning,
         applying,
         completing,
+        deciding,
         erasing,
         explaining,
+        feedback,
         metrics,
         previewing,
         proving,
+        queues,
+        reviewing,
         rules,
         running,
         runs,

@@ -61,7 +61,8 @@ def _print_metric(record: MetricRecord, as_json: bool) -> None:
     row = _row(record)
     if record.warnings:
         row["warnings"] = list(record.warnings)
-    facts = {key: row[key] for key in ("version", "digest", "builtin", "create_time") if row[key] is not None}
+    named = ("version", "digest", "builtin", "create_time", "alignment_id")
+    facts = {key: row[key] for key in named if row.get(key) is not None}
     text = dumped([metric_body(record.definition) | facts]).removeprefix("---\n").rstrip()
     Printer(as_json).value(row, "\n".join([text, *(f"warning: {each}" for each in record.warnings)]))
 
@@ -154,7 +155,7 @@ def edit_metric(name: Name, data_dir: DataDir = None, as_json: Json = False) -> 
         try:
             click.edit(filename=written.name)
             edited = _one_metric(path)
-            changed = edited.to_body() != current.to_body()
+            changed = metric_body(edited) != metric_body(current)
             record = service.update_metric(edited, base_version=current.version) if changed else None
         except Exception as error:
             raise CommandFailed(f"{error}", f"what you wrote is kept in {path}") from error
@@ -198,7 +199,7 @@ def try_metric(
     tried = _one_metric(file) if file is not None else name or ""
     target = _target(span, trace, session)
     with client(data_dir) as service:
-        _print_trial(service.test_metric(tried, target, repeats=repeats, wait_seconds=wait), as_json)
+        print_trial(service.test_metric(tried, target, repeats=repeats, wait_seconds=wait), as_json)
 
 
 def _target(span: str, trace: str, session: str) -> TargetRef:
@@ -213,7 +214,8 @@ def _target(span: str, trace: str, session: str) -> TargetRef:
         raise CommandFailed(str(error), "write --span TRACE:SPAN, or --trace TRACE", exit_code=USAGE) from error
 
 
-def _print_trial(trial: Trial, as_json: bool) -> None:
+def print_trial(trial: Trial, as_json: bool) -> None:
+    """What became of a trial."""
     from assay.cli.scores import in_words, result_row
 
     rows = [result_row(result) for result in trial.results]

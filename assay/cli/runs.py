@@ -62,7 +62,7 @@ def create_run(
 
     chosen = _chosen(targets, targets_from, failures_of)
     if chosen is None:
-        asked = Where(level=level, filter=where, since=_utc(since), until=_utc(until), sample_rate=sample, limit=limit)
+        asked = Where(level=level, filter=where, since=utc(since), until=utc(until), sample_rate=sample, limit=limit)
         chosen = Recompute(where=asked) if recompute else asked
     elif where or since or until or recompute or limit or sample != 1.0:
         raise CommandFailed("targets by id take no filter, times, sample or limit", exit_code=USAGE)
@@ -125,7 +125,8 @@ def _metric(text: str) -> Any:
     return MetricRef(name=name, version=int(version))
 
 
-def _utc(time: datetime | None) -> datetime | None:
+def utc(time: datetime | None) -> datetime | None:
+    """A time as it is meant on the command line: in UTC."""
     return time.replace(tzinfo=UTC) if time else None
 
 
@@ -178,7 +179,7 @@ def backfill(
 
     if since is None and until is None:
         raise CommandFailed("say which past: --from, --to or both", exit_code=USAGE)
-    asked = OfRule(rule=rule, since=_utc(since), until=_utc(until), filter=where, only=only, recompute=recompute)
+    asked = OfRule(rule=rule, since=utc(since), until=utc(until), filter=where, only=only, recompute=recompute)
     with client(data_dir, rule_filter=where) as service:
         _start(service, asked, [], name=name, reuse=reuse, dry_run=dry_run, yes=yes, watch=watch, as_json=as_json)
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from assay.roles.kept import made_once
 from assay.settings import Settings
-from evaluator.online.actions.check import OfferedActions
+from evaluator.feedback.watching import AgreementWatch
+from evaluator.metrics.catalogue import aliases, builtin_metrics
+from evaluator.metrics.registry import Metrics
+from evaluator.online.actions.check import KnowsQueues, OfferedActions
 from evaluator.online.actions.collecting import Collector
 from evaluator.online.actions.current import CurrentActions
 from evaluator.online.actions.senders import Events, NotConfigured, Sends, webhooks
@@ -21,6 +24,7 @@ from evaluator.online.alerts.worker import AlertWorker
 from evaluator.online.emitting.otlp_out import delivering
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules.policy import ActionKind
+from storage.clickhouse.agreement import ClickHouseLabels
 from storage.clickhouse.alerts import ClickHouseAlerts
 from storage.clickhouse.client import Database
 from storage.clickhouse.definitions import ClickHouseDefinitions
@@ -33,13 +37,17 @@ SECRET_FILE = "webhook_secret"
 SECRET_BYTES = 32
 
 
-def offered_actions(settings: Settings) -> OfferedActions:
+def offered_actions(settings: Settings, queues: KnowsQueues | None = None) -> OfferedActions:
     """What rules and alerts may ask for here."""
-    return OfferedActions(hosts=settings.allowed_hosts, events=settings.out_address is not None)
+    return OfferedActions(hosts=settings.allowed_hosts, events=settings.out_address is not None, queues=queues)
 
 
-async def act(settings: Settings, database: Database, leases: LeaseKeeper) -> None:
-    """Do what actions say, and look at alerts, until cancelled."""
+async def act(settings: Settings, database: Database, leases: LeaseKeeper, queues: Sends) -> None:
+    """Do what actions say, and look at alerts, until cancelled.
+
+    Args:
+        queues: Puts results into review queues.
+    """
     definitions, deliveries = ClickHouseDefinitions(database), ClickHouseDeliveries(database)
     collector = Collector(
         definitions=definitions,
@@ -49,7 +57,8 @@ async def act(settings: Settings, database: Database, leases: LeaseKeeper) -> No
         queue=ClickHouseQueue(database),
         give_up_seconds=PACE.give_up_seconds,
     )
-    async with _senders(settings) as senders:
+    async with _senders(settings) as others:
+        senders = {**others, ActionKind.QUEUE: queues}
         actions = ActionWorker(
             collector=collector,
             deliveries=deliveries,
@@ -63,6 +72,9 @@ async def act(settings: Settings, database: Database, leases: LeaseKeeper) -> No
             deliveries=deliveries,
             leases=leases,
             wake=actions.wake,
+            agreement=AgreementWatch(
+                Metrics(definitions, builtin=builtin_metrics(), aliases=aliases()), ClickHouseLabels(database)
+            ),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(actions.run())

@@ -15,10 +15,16 @@ from assay.heap import collect_rarely
 from assay.own.metering import metering
 from assay.own.parts import EvaluatorParts
 from assay.roles.acting import act, offered_actions
+from assay.roles.aligning import AlignmentParts
+from assay.roles.deciding import DecisionParts
 from assay.roles.kept import installation_secret, predecessor
 from assay.roles.process import run_as_child
+from assay.roles.reviewing import ReviewParts
 from assay.roles.upkeep import keep_up
 from assay.settings import OFF, Settings
+from evaluator.feedback.desk import Desk
+from evaluator.feedback.looking import Looking
+from evaluator.feedback.standing import Standing
 from evaluator.judges.choose import Judges
 from evaluator.judges.metering import Meter
 from evaluator.judges.port import JudgeError
@@ -50,11 +56,13 @@ from evaluator.scoring.engine import Engine
 from evaluator.scoring.exchanges import Exchanges
 from evaluator.scoring.forecast import Forecast
 from evaluator.scoring.grouped import GroupedTelemetry
+from evaluator.server.agreement import AgreementCalls
 from evaluator.server.completions import Ends
 from evaluator.server.funnels import RuleFunnels
 from evaluator.server.previewing import PreviewingFront
 from evaluator.server.serve import Parts, serving
 from evaluator.server.testing import RuleTests
+from storage.clickhouse.agreement import ClickHouseLabels
 from storage.clickhouse.alerts import ClickHouseAlerts
 from storage.clickhouse.budgets import ClickHouseBudgets
 from storage.clickhouse.bulk import ClickHouseBulkResults
@@ -64,6 +72,7 @@ from storage.clickhouse.definitions import ClickHouseDefinitions
 from storage.clickhouse.deliveries import ClickHouseDeliveries
 from storage.clickhouse.explaining import ClickHouseInquiries
 from storage.clickhouse.expressions import ClickHouseExpressions
+from storage.clickhouse.feedback import ClickHouseFeedbacks
 from storage.clickhouse.funnels import ClickHouseFunnels
 from storage.clickhouse.judge_traces import ClickHouseJudgeAnswers, ClickHouseJudgeTraces
 from storage.clickhouse.queue import ClickHouseLeases, ClickHouseQueue
@@ -120,6 +129,7 @@ class _Core:
     completion: Completion
     purses: Purses
     engine: Engine
+    reviews: ReviewParts
     own: EvaluatorParts
 
 
@@ -135,6 +145,7 @@ async def _core(
     definitions, results = ClickHouseDefinitions(database), ClickHouseResults(database)
     telemetry = ClickHouseTelemetry(database)
     metrics = Metrics(definitions, builtin=builtin_metrics(), aliases=aliases(), expressions=expressions)
+    reviews = ReviewParts.of(database, metrics)
     answers = ClickHouseJudgeAnswers(database) if settings.judge_cache else None
     instruments = _instruments(settings, judges, sandbox, answers)
     daily = Budget(
@@ -161,7 +172,9 @@ async def _core(
             instruments=instruments,
             expressions=expressions,
             metrics=metrics,
-            rules=Rules(definitions, metrics, actions=offered_actions(settings), prices=judges),
+            rules=Rules(
+                definitions, metrics, actions=offered_actions(settings, reviews.on_offer), prices=judges
+            ),
             telemetry=telemetry,
             grouped=grouped,
             queue=own.queue(database),
@@ -170,6 +183,7 @@ async def _core(
             completion=Completion(idle_ms=int(settings.trace_idle_seconds * 1000)),
             purses=purses,
             engine=engine,
+            reviews=reviews,
             own=own,
         )
 
@@ -187,8 +201,10 @@ async def _serve(core: _Core, stop: asyncio.Event, ready: Callable[[dict[str, An
         purses=core.purses,
     )
     core.own.tell(online, core.instruments.kept)
-    run_worker = _run_worker(core, online)
-    async with serving(settings.grpc, _parts(core, run_worker), grace_seconds=GRACE_SECONDS) as port:
+    run_worker, alignments = _run_worker(core, online), _alignments(core)
+    decisions = _decisions(core, alignments)
+    parts = _parts(core, run_worker, alignments, decisions)
+    async with serving(settings.grpc, parts, grace_seconds=GRACE_SECONDS) as port:
         with predecessor(settings.data_dir, leases.owner) as dead_owner:
             if dead_owner:  # its leases would keep the rules waiting until they expire
                 await leases.release(dead_owner)
@@ -203,10 +219,13 @@ async def _serve(core: _Core, stop: asyncio.Event, ready: Callable[[dict[str, An
                         _warm_up(core.judges),
                         leases.run(),
                         keep_up(settings, core.database, core.metrics, leases, write_back),
-                        act(settings, core.database, leases),
+                        act(settings, core.database, leases, core.reviews.sender),
+                        core.reviews.follower(leases).run(),
+                        decisions.worker.run(),
                     )
                 ]
                 tasks.create_task(run_worker.run(stop))  # returns as the next line does, and sooner
+                tasks.create_task(alignments.worker.run(stop))  # likewise
                 await online.run(stop)  # returns when `stop` is set and what was started is done
                 for task in background:
                     task.cancel()
@@ -229,7 +248,32 @@ def _run_worker(core: _Core, online: OnlineWorker) -> RunWorker:
     )
 
 
-def _parts(core: _Core, run_worker: RunWorker) -> Parts:
+def _alignments(core: _Core) -> AlignmentParts:
+    return AlignmentParts.of(
+        core.database,
+        metrics=core.metrics,
+        judges=core.judges,
+        instruments=core.instruments,
+        leases=core.leases,
+        purses=core.purses,
+        reflection_model=core.settings.reflection_model,
+    )
+
+
+def _decisions(core: _Core, alignments: AlignmentParts) -> DecisionParts:
+    return DecisionParts.of(
+        core.database,
+        metrics=core.metrics,
+        rules=core.rules,
+        instruments=core.instruments,
+        leases=core.leases,
+        verifies=alignments.reverifier,
+        purses=core.purses,
+        quorums=core.reviews.queues,
+    )
+
+
+def _parts(core: _Core, run_worker: RunWorker, alignments: AlignmentParts, decisions: DecisionParts) -> Parts:
     """What is behind the services."""
     database, metrics, rules, queue, telemetry = core.database, core.metrics, core.rules, core.queue, core.telemetry
     explainer = Explainer(
@@ -241,7 +285,7 @@ def _parts(core: _Core, run_worker: RunWorker) -> Parts:
         results=core.results,
         completion=core.completion,
     )
-    runs, budgets = ClickHouseRuns(database), ClickHouseBudgets(database)
+    runs, budgets, desk = ClickHouseRuns(database), ClickHouseBudgets(database), _desk(core)
     pages = Pages(runs=runs, queue=queue, telemetry=telemetry)
     actions = offered_actions(core.settings)
     return Parts(
@@ -257,8 +301,26 @@ def _parts(core: _Core, run_worker: RunWorker) -> Parts:
         previews=PreviewingFront(_previews(core, runs)),
         alerts=AlertCatalogue(ClickHouseDefinitions(database), metrics, ClickHouseAlerts(database), actions=actions),
         deliveries=DeliveryCatalogue(deliveries=ClickHouseDeliveries(database)),
+        desk=desk,
+        queues=core.reviews.calls(desk, _looking(core), core.instruments.redact),
+        agreement=AgreementCalls(metrics=metrics, labels=ClickHouseLabels(database)),
+        alignments=alignments.catalogue,
+        alignment_reports=alignments.reports,
+        alignment_decisions=decisions.front,
         runs=RunCatalogue(runs=runs, metrics=metrics, rules=rules, telemetry=telemetry, pages=pages, worker=run_worker),
     )
+
+
+def _desk(core: _Core) -> Desk:
+    feedbacks = ClickHouseFeedbacks(core.database)
+    standing = Standing(
+        feedbacks=feedbacks, results=core.results, telemetry=core.telemetry, quorums=core.reviews.queues
+    )
+    return Desk(feedbacks=feedbacks, looking=_looking(core), standing=standing, redact=core.instruments.redact)
+
+
+def _looking(core: _Core) -> Looking:
+    return Looking(metrics=core.metrics, telemetry=core.telemetry, results=core.results)
 
 
 def _previews(core: _Core, runs: ClickHouseRuns) -> Previews:

@@ -90,7 +90,9 @@ class Reflector(Protocol):
     """The reflection model."""
 
     async def reflect(self, instructions: str, material: str, *, attempt: int = 0) -> str:
-        """Its answer; the same question in the same attempt is not paid for twice.
+        """Its answer, held to `evaluator.alignment.optimizing.reading.SCHEMA` where the model can be; '' = none.
+
+        The same question in the same attempt is not paid for twice.
 
         Raises:
             BudgetExhausted, ModelUnavailable: As their names say.

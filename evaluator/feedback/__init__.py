@@ -1,1 +1,1 @@
-"""What people expect of targets and metrics: checked, kept with what they saw, resolved."""
+"""What people expect of targets and metrics: taken in, settled among them, and shown beside what was concluded."""

@@ -51,6 +51,8 @@ def check(definition: MetricDefinition) -> None:
     if not (math.isfinite(definition.wait_seconds) and 0.0 <= definition.wait_seconds <= MAX_WAIT_SECONDS):
         raise InvalidDefinition("metric.wait_seconds", f"must be 0 to {MAX_WAIT_SECONDS:.0f} (30 days)")
     check_output(definition)
+    if definition.kind is not MetricKind.JUDGE:
+        must_be_empty(definition, "guidelines")
     match definition.kind:
         case MetricKind.JUDGE:
             check_judge(definition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from evaluator.errors import InvalidDefinition
@@ -62,6 +62,17 @@ class Guideline:
 def id_of(text: str) -> str:
     """Eight hex digits of a text, spaces and case aside."""
     return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=4).hexdigest()
+
+
+def authored(before: Iterable[Guideline], after: Iterable[Guideline]) -> tuple[Guideline, ...]:
+    """Lines as a person leaves them: one whose text was edited is theirs, and says no more what bears it out."""
+    texts = {each.guideline_id: each.text for each in before}
+    return tuple(
+        replace(each, origin=Origin.HUMAN, support=0, alignment_id="")
+        if texts.get(each.guideline_id, each.text) != each.text
+        else each
+        for each in after
+    )
 
 
 def section(guidelines: Iterable[Guideline]) -> str:

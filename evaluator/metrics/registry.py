@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from evaluator.errors import InvalidDefinition, MetricInUse, MetricNotFound
 from evaluator.metrics.check import check, settled
@@ -14,6 +14,7 @@ from evaluator.metrics.composite.check_composite import check_requirements
 from evaluator.metrics.definition import SLUG, MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts
+from evaluator.metrics.guideline import authored
 from evaluator.metrics.naming import BUILTIN
 from evaluator.metrics.record import MetricRecord
 from evaluator.metrics.sql.check_sql import check_on_server
@@ -30,6 +31,9 @@ RULE_KIND = "rule"
 REQUEST_ID = "request_id"
 """Key in a document's body: the request that made this version, so that its repetition is recognised."""
 
+ACCEPTANCE = "acceptance"
+"""Key in a metric's body: of a version that an alignment made, who accepted it, why, and on what evidence."""
+
 FRESH_SECONDS = 1.0
 """So long a reader goes without asking the store again; what this process writes is seen at once."""
 
@@ -37,6 +41,14 @@ MAX_OLD_VERSIONS = 10_000
 """Versions kept in memory; they never change."""
 
 _BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """Who put the result of an alignment into force; `evidence` is JSON."""
+
+    author: str
+    evidence: Mapping[str, object]
 
 
 class Metrics:
@@ -112,7 +124,9 @@ class Metrics:
             raise MetricNotFound(f"there is no metric {name[:200]!r}")
         return records + shipped
 
-    async def create(self, definition: MetricDefinition, *, request_id: str = "") -> MetricRecord:
+    async def create(
+        self, definition: MetricDefinition, *, request_id: str = "", acceptance: Acceptance | None = None
+    ) -> MetricRecord:
         """Make version 1 of a custom metric, or the next version after a deletion, or after the built-in's it shadows.
 
         The same `request_id` again returns what the first call made.
@@ -128,15 +142,25 @@ class Metrics:
         try:
             directory.check_names(definition)
             await check_requirements(definition, directory.having(definition))
-            return await self.keep(definition, base_version=None, request_id=request_id)
+            return await self.keep(definition, base_version=None, request_id=request_id, acceptance=acceptance)
         except NameTaken:
             made = await made_by(self._definitions, KIND, definition.name, request_id)
             if made is None:
                 raise
             return _record(made)
 
-    async def update(self, definition: MetricDefinition, *, base_version: int, request_id: str = "") -> MetricRecord:
+    async def update(
+        self,
+        definition: MetricDefinition,
+        *,
+        base_version: int,
+        request_id: str = "",
+        acceptance: Acceptance | None = None,
+    ) -> MetricRecord:
         """Make version `base_version` + 1.  The same `request_id` again returns what the first call made.
+
+        A guideline whose text differs from that of its id before is a person's from then on, unless an alignment makes
+        the version.
 
         Raises:
             InvalidDefinition: The definition is not acceptable, or the metric is built in.
@@ -147,6 +171,19 @@ class Metrics:
             VersionMoved: `base_version` is not the newest.
         """
         directory = await self.directory(fresh=True)
+        if not definition.alignment_id and (current := directory.custom.get(definition.name)) is not None:
+            lines = authored(current.definition.guidelines, definition.guidelines)
+            definition = replace(definition, guidelines=lines)
+        return await self._update(definition, directory, base_version, request_id, acceptance)
+
+    async def _update(
+        self,
+        definition: MetricDefinition,
+        directory: Directory,
+        base_version: int,
+        request_id: str,
+        acceptance: Acceptance | None = None,
+    ) -> MetricRecord:
         _refuse_builtin(directory, definition.name)
         definition = directory.numbered(settled(definition))
         await self.check(definition)
@@ -155,7 +192,9 @@ class Metrics:
         await check_requirements(definition, after)
         await self._refuse_breaking(directory, after, definition.name)
         try:
-            return await self.keep(definition, base_version=base_version, request_id=request_id)
+            return await self.keep(
+                definition, base_version=base_version, request_id=request_id, acceptance=acceptance
+            )
         except NotFound:
             raise MetricNotFound(f"there is no metric {definition.name!r}") from None
         except VersionMoved:
@@ -173,7 +212,7 @@ class Metrics:
             MetricNotFound: There is no such metric or version.
             InvalidDefinition, MetricInUse, NameTaken, RequiredMetricMissing, LevelMismatch, VersionMoved: As `update`.
         """
-        old = replace((await self.record(name, version)).definition, builtin=False)
+        old = replace((await self.record(name, version)).definition, builtin=False, alignment_id="")
         if (made := await made_by(self._definitions, KIND, old.name, request_id)) is not None:
             return _record(made)
         directory = await self.directory(fresh=True)
@@ -182,7 +221,7 @@ class Metrics:
             return await self.create(old, request_id=request_id)
         _refuse_builtin(directory, old.name)
         newest = current.definition.version if current else 0
-        return await self.update(old, base_version=base_version or newest, request_id=request_id)
+        return await self._update(old, directory, base_version or newest, request_id)
 
     async def delete(self, name: str, *, base_version: int | None = None, request_id: str = "") -> None:
         """Delete a custom metric.  With a `request_id`, one that is deleted already is no error.
@@ -231,20 +270,27 @@ class Metrics:
         await check_on_server(definition, self._expressions)
 
     async def keep(
-        self, definition: MetricDefinition, *, base_version: int | None, request_id: str = ""
+        self,
+        definition: MetricDefinition,
+        *,
+        base_version: int | None,
+        request_id: str = "",
+        acceptance: Acceptance | None = None,
     ) -> MetricRecord:
         """Write a version that was checked; `base_version` None = the first one, or the first after a deletion.
 
         Raises:
             storage.errors.NameTaken, NotFound, VersionMoved: As the port `Definitions`.
         """
-        body = _body(definition, request_id)
+        body, author = _body(definition, request_id), ""
+        if acceptance is not None:
+            body, author = {**body, ACCEPTANCE: dict(acceptance.evidence)}, acceptance.author
         if base_version is None:
             shadowed = self._directory.builtin.get(definition.name)
             above = shadowed.version if shadowed else 0
-            document = await self._definitions.create(KIND, definition.name, body, above=above)
+            document = await self._definitions.create(KIND, definition.name, body, above=above, author=author)
         else:
-            document = await self._definitions.replace(KIND, definition.name, base_version, body)
+            document = await self._definitions.replace(KIND, definition.name, base_version, body, author=author)
         self._forget()
         return replace(_record(document), warnings=doubts(definition))
 
@@ -364,6 +410,6 @@ def _body(definition: MetricDefinition, request_id: str) -> dict[str, object]:
 
 
 def _record(document: Document) -> MetricRecord:
-    body = {key: value for key, value in document.body.items() if key != REQUEST_ID}
+    body = {key: value for key, value in document.body.items() if key not in (REQUEST_ID, ACCEPTANCE)}
     definition = MetricDefinition.from_body(body, version=document.version)
     return MetricRecord(definition=definition, create_time=document.created)

@@ -18,12 +18,18 @@ WORK = ("score", "writeback", "maintenance")
 
 
 class LeaseKeeper:
-    """What this process owns.  While another process lives, it owns everything and this one stands by."""
+    """What this process owns.  While another process lives, it owns everything and this one stands by.
+
+    Attributes:
+        term: How often what was owned before had run out when leases were asked for: another process may have owned it
+            since.
+    """
 
     def __init__(
         self, leases: Leases, *, ttl_seconds: float = TTL_SECONDS, renew_seconds: float = RENEW_SECONDS
     ) -> None:
         self.owner = f"evaluator-{secrets.token_hex(6)}"
+        self.term = 0
         self._leases = leases
         self._ttl_seconds = ttl_seconds
         self._renew_seconds = renew_seconds
@@ -54,6 +60,8 @@ class LeaseKeeper:
                 "standing_by", extra={"reason": "another evaluator owns the work; this one answers calls meanwhile"}
             )
         self._standing_by = not owned["score"]
+        if time.monotonic() >= self._valid_until:
+            self.term += 1
         self._owned = owned
         self._valid_until = before + self._ttl_seconds * 0.9  # a margin for a clock that runs differently
 

@@ -35,7 +35,9 @@ class WriteBackWorker:
         resumed = False
         while True:
             try:
-                if self._leases.owned("writeback"):
+                if not self._leases.owned("writeback"):
+                    resumed = False  # another process may leave something staged meanwhile
+                else:
                     if not resumed:
                         await self._write_back.resume()
                         resumed = True

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import WAIT_SECONDS, Jury, MetricDefinition, RollUp, TooLong, Vote
+from evaluator.metrics.guideline import Guideline, Origin
 from evaluator.metrics.naming import named
 from evaluator.metrics.record import MetricRecord
 from evaluator.server.convert_definitions import known_enum
@@ -35,8 +36,10 @@ from evaluator.v1 import metrics_pb2
 E = TypeVar("E")
 
 
-def metric(message: metrics_pb2.Metric, *, version: int = 1, builtin: bool = False) -> MetricDefinition:
-    """A definition; output-only fields are ignored, so a reader hands in `version` and `builtin`.
+def metric(
+    message: metrics_pb2.Metric, *, version: int = 1, builtin: bool = False, alignment_id: str = ""
+) -> MetricDefinition:
+    """A definition; output-only fields are ignored, so a reader hands in `version`, `builtin` and `alignment_id`.
 
     Raises:
         InvalidDefinition: A field is missing or not acceptable.
@@ -70,8 +73,40 @@ def metric(message: metrics_pb2.Metric, *, version: int = 1, builtin: bool = Fal
         higher_is_better=_optional_enum("metric.direction", DIRECTION_FROM_PROTO, message.direction, True),
         threshold=message.threshold if message.HasField("threshold") else None,
         unit=message.unit,
+        guidelines=tuple(guideline(f"metric.guidelines[{n}]", each) for n, each in enumerate(message.guidelines)),
+        alignment_id=alignment_id,
         builtin=builtin,
         wait_seconds=message.wait.ToNanoseconds() / 1e9 if message.HasField("wait") else WAIT_SECONDS,
+    )
+
+
+def guideline(path: str, message: metrics_pb2.Guideline) -> Guideline:
+    """A line of a judge.
+
+    Raises:
+        InvalidDefinition: Its origin is unknown.
+    """
+    if message.origin not in ("", *Origin):
+        raise InvalidDefinition(f"{path}.origin", f"must be one of {', '.join(Origin)}, got {message.origin[:100]!r}")
+    return Guideline(
+        text=message.text,
+        guideline_id=message.guideline_id,
+        feedback_ids=tuple(message.feedback_ids),
+        support=message.support,
+        origin=Origin(message.origin or Origin.HUMAN),
+        alignment_id=message.alignment_id,
+    )
+
+
+def guideline_to_proto(line: Guideline) -> metrics_pb2.Guideline:
+    """Inverse of `guideline`."""
+    return metrics_pb2.Guideline(
+        guideline_id=line.guideline_id,
+        text=line.text,
+        feedback_ids=line.feedback_ids,
+        support=line.support,
+        origin=str(line.origin),
+        alignment_id=line.alignment_id,
     )
 
 
@@ -153,6 +188,8 @@ def metric_to_proto(record: MetricRecord) -> metrics_pb2.Metric:
         colors=definition.colors,
         shadowed=record.shadowed,
         warnings=record.warnings,
+        guidelines=map(guideline_to_proto, definition.guidelines),
+        alignment_id=definition.alignment_id,
     )
     if definition.parameters:
         ParseDict(dict(definition.parameters), message.parameters)

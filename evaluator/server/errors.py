@@ -47,10 +47,6 @@ class InvalidPageToken(InvalidRequest):
     """A page token or cursor was not made here, or belongs to another query."""
 
 
-class ResultNotFound(storage_errors.NotFound):
-    """No result of this id is stored, and none is being computed here."""
-
-
 class ServerStopping(Exception):
     """The server is stopping; another one, or the same after its restart, will go on."""
 
@@ -67,7 +63,6 @@ class Meaning:
 TABLE: Mapping[type[BaseException], Meaning] = {
     InvalidRequest: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_REQUEST"),
     InvalidPageToken: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_PAGE_TOKEN"),
-    ResultNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RESULT_NOT_FOUND"),
     ServerStopping: Meaning(code=StatusCode.UNAVAILABLE, reason="SERVER_STOPPING", retry_seconds=1.0),
     evaluator_errors.EvaluatorError: Meaning(code=StatusCode.INTERNAL, reason="INTERNAL"),
     evaluator_errors.InvalidDefinition: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_DEFINITION"),
@@ -78,6 +73,10 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     evaluator_errors.AlertNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="ALERT_NOT_FOUND"),
     evaluator_errors.DeliveryNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="DELIVERY_NOT_FOUND"),
     evaluator_errors.TargetNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="TARGET_NOT_FOUND"),
+    evaluator_errors.ResultNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RESULT_NOT_FOUND"),
+    evaluator_errors.InvalidFeedback: Meaning(code=StatusCode.INVALID_ARGUMENT, reason="INVALID_FEEDBACK"),
+    evaluator_errors.FeedbackNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="FEEDBACK_NOT_FOUND"),
+    evaluator_errors.BulkNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="BULK_NOT_FOUND"),
     evaluator_errors.RunNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="RUN_NOT_FOUND"),
     evaluator_errors.LevelMismatch: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="LEVEL_MISMATCH"),
     evaluator_errors.RequiredMetricMissing: Meaning(
@@ -86,6 +85,27 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     evaluator_errors.MetricInUse: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="METRIC_IN_USE"),
     evaluator_errors.TooManyTargets: Meaning(code=StatusCode.RESOURCE_EXHAUSTED, reason="TOO_MANY_TARGETS"),
     evaluator_errors.BudgetSpent: Meaning(code=StatusCode.RESOURCE_EXHAUSTED, reason="BUDGET_SPENT", retry_seconds=1.0),
+    evaluator_errors.AlignmentNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="ALIGNMENT_NOT_FOUND"),
+    evaluator_errors.AlignmentNotEnded: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="ALIGNMENT_NOT_ENDED"),
+    evaluator_errors.SourceNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="SOURCE_NOT_FOUND"),
+    evaluator_errors.NoResolvedAnnotations: Meaning(
+        code=StatusCode.FAILED_PRECONDITION, reason="NO_RESOLVED_ANNOTATIONS"
+    ),
+    evaluator_errors.NotAJudge: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="NOT_A_JUDGE"),
+    evaluator_errors.IncompatibleOutputType: Meaning(
+        code=StatusCode.FAILED_PRECONDITION, reason="INCOMPATIBLE_OUTPUT_TYPE"
+    ),
+    evaluator_errors.AlreadyAccepted: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="ALREADY_ACCEPTED"),
+    evaluator_errors.AlreadyDiscarded: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="ALREADY_DISCARDED"),
+    evaluator_errors.NoGuidelines: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="NO_GUIDELINES"),
+    evaluator_errors.NotSupported: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="NOT_SUPPORTED"),
+    evaluator_errors.RegressionBroken: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="REGRESSION_BROKEN"),
+    evaluator_errors.BaseMoved: Meaning(code=StatusCode.ABORTED, reason="BASE_MOVED"),
+    evaluator_errors.QueueNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="QUEUE_NOT_FOUND"),
+    evaluator_errors.QueueEmpty: Meaning(code=StatusCode.NOT_FOUND, reason="QUEUE_EMPTY"),
+    evaluator_errors.ItemNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="ITEM_NOT_FOUND"),
+    evaluator_errors.ReservationLost: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="RESERVATION_LOST"),
+    evaluator_errors.AlreadyReviewed: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="ALREADY_REVIEWED"),
     storage_errors.StorageError: Meaning(code=StatusCode.INTERNAL, reason="INTERNAL"),
     storage_errors.Unavailable: Meaning(code=StatusCode.UNAVAILABLE, reason="STORAGE_UNAVAILABLE", retry_seconds=1.0),
     storage_errors.DiskLow: Meaning(code=StatusCode.UNAVAILABLE, reason="DISK_LOW", retry_seconds=30.0),
@@ -111,7 +131,7 @@ def to_status(error: BaseException) -> Status:
     text = _clip(str(error))
     status = Status(code=meaning.code.value[0], message=text)
     _add(status, ErrorInfo(reason=meaning.reason, domain=DOMAIN, metadata=_metadata(error)))
-    if isinstance(error, (InvalidRequest, evaluator_errors.InvalidDefinition)):
+    if isinstance(error, (InvalidRequest, evaluator_errors.InvalidDefinition, evaluator_errors.InvalidFeedback)):
         violation = BadRequest.FieldViolation(field=_clip(error.field), description=_described(error))
         _add(status, BadRequest(field_violations=[violation]))
     if isinstance(error, evaluator_errors.InvalidDefinitions):
@@ -158,7 +178,9 @@ def _metadata(error: BaseException) -> dict[str, str]:
             return {}
 
 
-def _described(error: InvalidRequest | evaluator_errors.InvalidDefinition) -> str:
+def _described(
+    error: InvalidRequest | evaluator_errors.InvalidDefinition | evaluator_errors.InvalidFeedback,
+) -> str:
     if isinstance(error, evaluator_errors.InvalidFilter):
         return _clip(f"at character {error.position}: {error.reason}")
     return _clip(error.reason)

@@ -8,12 +8,13 @@ from typing import Any
 
 import grpc
 
+from evaluator.errors import ResultNotFound
 from evaluator.online.explaining.explanation import Explaining
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.plan import KnowsMetrics
 from evaluator.scoring.request import InlineTarget, Scoring
 from evaluator.server import convert, convert_targets, pages
-from evaluator.server.errors import InvalidRequest, ResultNotFound, ServerStopping
+from evaluator.server.errors import InvalidRequest, ServerStopping
 from evaluator.server.listing import Listing
 from evaluator.server.ports import Computing, MarksComplete
 from evaluator.server.runs import RunCalls

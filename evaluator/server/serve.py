@@ -13,6 +13,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from evaluator.alignment.catalogue import AlignmentCatalogue
+from evaluator.feedback.desk import Desk
 from evaluator.metrics.registry import Metrics
 from evaluator.online.actions.catalogue import DeliveryCatalogue
 from evaluator.online.alerts.catalogue import AlertCatalogue
@@ -22,17 +24,31 @@ from evaluator.online.rules.catalogue import Rules
 from evaluator.runs.catalogue import RunCatalogue
 from evaluator.scoring.request import Scoring
 from evaluator.server.alerts import AlertsServicer
+from evaluator.server.alignments import AlignmentsServicer
 from evaluator.server.definitions import DefinitionsServicer
 from evaluator.server.deliveries import DeliveriesServicer
 from evaluator.server.errors import ErrorTable
 from evaluator.server.evaluator import EvaluatorServicer
+from evaluator.server.feedback import FeedbackServicer
 from evaluator.server.metrics import MetricsServicer
-from evaluator.server.ports import Computing, CountsFunnels, MarksComplete, PreviewsRules, TestsRules
+from evaluator.server.ports import (
+    Computing,
+    CountsFunnels,
+    DecidesAlignments,
+    MarksComplete,
+    MeasuresAgreement,
+    PreviewsRules,
+    ReportsAlignments,
+    ReviewsQueues,
+    TestsRules,
+)
 from evaluator.server.rules import RulesServicer
-from evaluator.v1 import alerts_pb2, definitions_pb2, evaluator_pb2, metrics_pb2, rules_pb2
+from evaluator.v1 import alerts_pb2, alignment_pb2, definitions_pb2, evaluator_pb2, feedback_pb2, metrics_pb2, rules_pb2
 from evaluator.v1.alerts_pb2_grpc import add_AlertsServicer_to_server, add_DeliveriesServicer_to_server
+from evaluator.v1.alignment_pb2_grpc import add_AlignmentsServicer_to_server
 from evaluator.v1.definitions_pb2_grpc import add_DefinitionsServicer_to_server
 from evaluator.v1.evaluator_pb2_grpc import add_EvaluatorServicer_to_server
+from evaluator.v1.feedback_pb2_grpc import add_FeedbackServicer_to_server
 from evaluator.v1.metrics_pb2_grpc import add_MetricsServicer_to_server
 from evaluator.v1.rules_pb2_grpc import add_RulesServicer_to_server
 from storage.results import Results
@@ -47,6 +63,8 @@ SERVICES = tuple(
         (definitions_pb2.DESCRIPTOR, "Definitions"),
         (alerts_pb2.DESCRIPTOR, "Alerts"),
         (alerts_pb2.DESCRIPTOR, "Deliveries"),
+        (feedback_pb2.DESCRIPTOR, "Feedback"),
+        (alignment_pb2.DESCRIPTOR, "Alignments"),
     )
 )
 _OPTIONS = (
@@ -77,6 +95,12 @@ class Parts:
     completions: MarksComplete | None = None
     alerts: AlertCatalogue | None = None
     deliveries: DeliveryCatalogue | None = None
+    desk: Desk | None = None
+    alignments: AlignmentCatalogue | None = None
+    alignment_reports: ReportsAlignments | None = None
+    alignment_decisions: DecidesAlignments | None = None
+    queues: ReviewsQueues | None = None
+    agreement: MeasuresAgreement | None = None
 
 
 @asynccontextmanager
@@ -121,6 +145,23 @@ def _add_services(server: grpc.aio.Server, parts: Parts, stopping: asyncio.Event
     add_RulesServicer_to_server(rules, server)  # type: ignore[no-untyped-call]
     definitions = DefinitionsServicer(Definitions(parts.metrics, parts.rules))
     add_DefinitionsServicer_to_server(definitions, server)  # type: ignore[no-untyped-call]
+    if parts.desk is not None:
+        feedback = FeedbackServicer(
+            desk=parts.desk,
+            metrics=parts.metrics,
+            results=parts.results,
+            queues=parts.queues,
+            agreement=parts.agreement,
+        )
+        add_FeedbackServicer_to_server(feedback, server)  # type: ignore[no-untyped-call]
+    if parts.alignments is not None:
+        alignments = AlignmentsServicer(
+            parts.alignments,
+            stopping=stopping,
+            reports=parts.alignment_reports,
+            decisions=parts.alignment_decisions,
+        )
+        add_AlignmentsServicer_to_server(alignments, server)  # type: ignore[no-untyped-call]
     if parts.alerts is not None:
         add_AlertsServicer_to_server(AlertsServicer(parts.alerts), server)  # type: ignore[no-untyped-call]
     if parts.deliveries is not None:

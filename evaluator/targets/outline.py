@@ -94,6 +94,13 @@ class ReadTrace:
             self._outline = tuple(sorted(outlines, key=lambda each: (each.start_ns, -each.duration_ns, each.span_id)))
         return self._outline
 
+    def attributes_of(self, span_id: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+        """What one span and its resource carry, as stored; None when the trace has no such span."""
+        for span in self._spans:
+            if span.span_id == span_id and span.trace_id == self.trace_id:
+                return span.attributes, span.resource_attributes
+        return None
+
     @property
     def light(self) -> TraceRecord:
         """The record without what was said: of its spans ids, kind, name, service, times and status, and their shape.

@@ -70,6 +70,15 @@ class AlignmentVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALIGNMENT_VERDICT_HARMFUL: _ClassVar[AlignmentVerdict]
     ALIGNMENT_VERDICT_NO_CHANGE: _ClassVar[AlignmentVerdict]
     ALIGNMENT_VERDICT_INCONCLUSIVE: _ClassVar[AlignmentVerdict]
+
+class RowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROW_VERDICT_UNSPECIFIED: _ClassVar[RowVerdict]
+    ROW_VERDICT_SOLVED: _ClassVar[RowVerdict]
+    ROW_VERDICT_KEPT: _ClassVar[RowVerdict]
+    ROW_VERDICT_STILL_WRONG: _ClassVar[RowVerdict]
+    ROW_VERDICT_REGRESSED: _ClassVar[RowVerdict]
+    ROW_VERDICT_FAILED: _ClassVar[RowVerdict]
 ALIGNMENT_STATUS_UNSPECIFIED: AlignmentStatus
 ALIGNMENT_STATUS_PENDING: AlignmentStatus
 ALIGNMENT_STATUS_RUNNING: AlignmentStatus
@@ -89,6 +98,12 @@ ALIGNMENT_VERDICT_SUPPORTED: AlignmentVerdict
 ALIGNMENT_VERDICT_HARMFUL: AlignmentVerdict
 ALIGNMENT_VERDICT_NO_CHANGE: AlignmentVerdict
 ALIGNMENT_VERDICT_INCONCLUSIVE: AlignmentVerdict
+ROW_VERDICT_UNSPECIFIED: RowVerdict
+ROW_VERDICT_SOLVED: RowVerdict
+ROW_VERDICT_KEPT: RowVerdict
+ROW_VERDICT_STILL_WRONG: RowVerdict
+ROW_VERDICT_REGRESSED: RowVerdict
+ROW_VERDICT_FAILED: RowVerdict
 
 class AlignmentSource(_message.Message):
     __slots__ = ("source_id", "kind", "name", "resolved", "disagreements", "create_time")
@@ -165,7 +180,7 @@ class EstimateAlignmentRequest(_message.Message):
     def __init__(self, alignment: _Optional[_Union[StartAlignmentRequest, _Mapping]] = ...) -> None: ...
 
 class AlignmentEstimate(_message.Message):
-    __slots__ = ("counts", "judge_calls", "reflection_calls", "cost_usd", "power", "warnings")
+    __slots__ = ("counts", "judge_calls", "reflection_calls", "cost_usd", "power", "warnings", "input_tokens", "output_tokens")
     class PowerEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -179,16 +194,20 @@ class AlignmentEstimate(_message.Message):
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     POWER_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     counts: AlignmentCounts
     judge_calls: int
     reflection_calls: int
     cost_usd: float
     power: _containers.ScalarMap[int, float]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, counts: _Optional[_Union[AlignmentCounts, _Mapping]] = ..., judge_calls: _Optional[int] = ..., reflection_calls: _Optional[int] = ..., cost_usd: _Optional[float] = ..., power: _Optional[_Mapping[int, float]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    input_tokens: int
+    output_tokens: int
+    def __init__(self, counts: _Optional[_Union[AlignmentCounts, _Mapping]] = ..., judge_calls: _Optional[int] = ..., reflection_calls: _Optional[int] = ..., cost_usd: _Optional[float] = ..., power: _Optional[_Mapping[int, float]] = ..., warnings: _Optional[_Iterable[str]] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
 
 class AlignmentCounts(_message.Message):
-    __slots__ = ("annotations", "disagreements", "disagreements_rerun", "skipped_agreeing", "conflicts", "stale", "excluded")
+    __slots__ = ("annotations", "disagreements", "disagreements_rerun", "skipped_agreeing", "conflicts", "stale", "excluded", "sampled")
     class ExcludedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +222,7 @@ class AlignmentCounts(_message.Message):
     CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLED_FIELD_NUMBER: _ClassVar[int]
     annotations: int
     disagreements: int
     disagreements_rerun: int
@@ -210,10 +230,11 @@ class AlignmentCounts(_message.Message):
     conflicts: int
     stale: int
     excluded: _containers.ScalarMap[str, int]
-    def __init__(self, annotations: _Optional[int] = ..., disagreements: _Optional[int] = ..., disagreements_rerun: _Optional[int] = ..., skipped_agreeing: _Optional[int] = ..., conflicts: _Optional[int] = ..., stale: _Optional[int] = ..., excluded: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    sampled: int
+    def __init__(self, annotations: _Optional[int] = ..., disagreements: _Optional[int] = ..., disagreements_rerun: _Optional[int] = ..., skipped_agreeing: _Optional[int] = ..., conflicts: _Optional[int] = ..., stale: _Optional[int] = ..., excluded: _Optional[_Mapping[str, int]] = ..., sampled: _Optional[int] = ...) -> None: ...
 
 class AlignedGuideline(_message.Message):
-    __slots__ = ("guideline_id", "text", "feedback_ids", "support", "fixed", "broken", "origin", "needs_decision")
+    __slots__ = ("guideline_id", "text", "feedback_ids", "support", "fixed", "broken", "origin", "needs_decision", "included", "base", "edited_from")
     GUIDELINE_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -222,6 +243,9 @@ class AlignedGuideline(_message.Message):
     BROKEN_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     NEEDS_DECISION_FIELD_NUMBER: _ClassVar[int]
+    INCLUDED_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    EDITED_FROM_FIELD_NUMBER: _ClassVar[int]
     guideline_id: str
     text: str
     feedback_ids: _containers.RepeatedScalarFieldContainer[str]
@@ -230,7 +254,10 @@ class AlignedGuideline(_message.Message):
     broken: int
     origin: str
     needs_decision: str
-    def __init__(self, guideline_id: _Optional[str] = ..., text: _Optional[str] = ..., feedback_ids: _Optional[_Iterable[str]] = ..., support: _Optional[int] = ..., fixed: _Optional[int] = ..., broken: _Optional[int] = ..., origin: _Optional[str] = ..., needs_decision: _Optional[str] = ...) -> None: ...
+    included: bool
+    base: bool
+    edited_from: str
+    def __init__(self, guideline_id: _Optional[str] = ..., text: _Optional[str] = ..., feedback_ids: _Optional[_Iterable[str]] = ..., support: _Optional[int] = ..., fixed: _Optional[int] = ..., broken: _Optional[int] = ..., origin: _Optional[str] = ..., needs_decision: _Optional[str] = ..., included: _Optional[bool] = ..., base: _Optional[bool] = ..., edited_from: _Optional[str] = ...) -> None: ...
 
 class AlignmentUsage(_message.Message):
     __slots__ = ("judge_calls", "reflection_calls", "remembered", "input_tokens", "output_tokens", "cost_usd")
@@ -399,7 +426,7 @@ class BeforeAfter(_message.Message):
     def __init__(self, name: _Optional[str] = ..., group: _Optional[str] = ..., before: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., after: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., difference: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ...) -> None: ...
 
 class Flip(_message.Message):
-    __slots__ = ("feedback_ids", "target", "expected", "before", "before_explanation", "after", "after_explanation", "fixed", "human_explanation")
+    __slots__ = ("feedback_ids", "target", "expected", "before", "before_explanation", "after", "after_explanation", "fixed", "human_explanations")
     FEEDBACK_IDS_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
@@ -408,7 +435,7 @@ class Flip(_message.Message):
     AFTER_FIELD_NUMBER: _ClassVar[int]
     AFTER_EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     FIXED_FIELD_NUMBER: _ClassVar[int]
-    HUMAN_EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    HUMAN_EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
     feedback_ids: _containers.RepeatedScalarFieldContainer[str]
     target: _evaluator_pb2.TargetRef
     expected: _feedback_pb2.Verdict
@@ -417,11 +444,11 @@ class Flip(_message.Message):
     after: _feedback_pb2.Verdict
     after_explanation: str
     fixed: bool
-    human_explanation: str
-    def __init__(self, feedback_ids: _Optional[_Iterable[str]] = ..., target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., expected: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., before: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., before_explanation: _Optional[str] = ..., after: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., after_explanation: _Optional[str] = ..., fixed: _Optional[bool] = ..., human_explanation: _Optional[str] = ...) -> None: ...
+    human_explanations: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, feedback_ids: _Optional[_Iterable[str]] = ..., target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., expected: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., before: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., before_explanation: _Optional[str] = ..., after: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., after_explanation: _Optional[str] = ..., fixed: _Optional[bool] = ..., human_explanations: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AlignmentReport(_message.Message):
-    __slots__ = ("alignment", "agreement", "confusion_before", "confusion_after", "flips", "noise_floor", "optimism", "p_value", "test", "failed_guardrails", "design", "prompt_before", "prompt_after", "cost_per_1000_before", "cost_per_1000_after", "candidates", "fingerprint", "human_agreement", "html", "markdown")
+    __slots__ = ("alignment", "agreement", "confusion_before", "confusion_after", "flips", "noise_floor", "optimism", "p_value", "test", "failed_guardrails", "design", "prompt_before", "prompt_after", "cost_per_1000_before", "cost_per_1000_after", "candidates", "fingerprint", "human_agreement", "html", "markdown", "lines", "verdict", "summary", "notes", "output_type", "active_version", "judge_model", "reflection_model", "seed", "delta_threshold", "input_tokens_before", "input_tokens_after", "warnings", "base_version")
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     CONFUSION_BEFORE_FIELD_NUMBER: _ClassVar[int]
@@ -442,6 +469,20 @@ class AlignmentReport(_message.Message):
     HUMAN_AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     HTML_FIELD_NUMBER: _ClassVar[int]
     MARKDOWN_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    REFLECTION_MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    DELTA_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
     alignment: Alignment
     agreement: _containers.RepeatedCompositeFieldContainer[BeforeAfter]
     confusion_before: _containers.RepeatedCompositeFieldContainer[_feedback_pb2.ConfusionCell]
@@ -462,10 +503,24 @@ class AlignmentReport(_message.Message):
     human_agreement: _containers.RepeatedCompositeFieldContainer[BeforeAfter]
     html: str
     markdown: str
-    def __init__(self, alignment: _Optional[_Union[Alignment, _Mapping]] = ..., agreement: _Optional[_Iterable[_Union[BeforeAfter, _Mapping]]] = ..., confusion_before: _Optional[_Iterable[_Union[_feedback_pb2.ConfusionCell, _Mapping]]] = ..., confusion_after: _Optional[_Iterable[_Union[_feedback_pb2.ConfusionCell, _Mapping]]] = ..., flips: _Optional[_Iterable[_Union[Flip, _Mapping]]] = ..., noise_floor: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., optimism: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., p_value: _Optional[float] = ..., test: _Optional[str] = ..., failed_guardrails: _Optional[_Iterable[str]] = ..., design: _Optional[str] = ..., prompt_before: _Optional[str] = ..., prompt_after: _Optional[str] = ..., cost_per_1000_before: _Optional[float] = ..., cost_per_1000_after: _Optional[float] = ..., candidates: _Optional[int] = ..., fingerprint: _Optional[str] = ..., human_agreement: _Optional[_Iterable[_Union[BeforeAfter, _Mapping]]] = ..., html: _Optional[str] = ..., markdown: _Optional[str] = ...) -> None: ...
+    lines: _containers.RepeatedCompositeFieldContainer[AlignedGuideline]
+    verdict: AlignmentVerdict
+    summary: str
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    output_type: _vocabulary_pb2_1_1.OutputType
+    active_version: int
+    judge_model: str
+    reflection_model: str
+    seed: int
+    delta_threshold: float
+    input_tokens_before: float
+    input_tokens_after: float
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    base_version: int
+    def __init__(self, alignment: _Optional[_Union[Alignment, _Mapping]] = ..., agreement: _Optional[_Iterable[_Union[BeforeAfter, _Mapping]]] = ..., confusion_before: _Optional[_Iterable[_Union[_feedback_pb2.ConfusionCell, _Mapping]]] = ..., confusion_after: _Optional[_Iterable[_Union[_feedback_pb2.ConfusionCell, _Mapping]]] = ..., flips: _Optional[_Iterable[_Union[Flip, _Mapping]]] = ..., noise_floor: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., optimism: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., p_value: _Optional[float] = ..., test: _Optional[str] = ..., failed_guardrails: _Optional[_Iterable[str]] = ..., design: _Optional[str] = ..., prompt_before: _Optional[str] = ..., prompt_after: _Optional[str] = ..., cost_per_1000_before: _Optional[float] = ..., cost_per_1000_after: _Optional[float] = ..., candidates: _Optional[int] = ..., fingerprint: _Optional[str] = ..., human_agreement: _Optional[_Iterable[_Union[BeforeAfter, _Mapping]]] = ..., html: _Optional[str] = ..., markdown: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[AlignedGuideline, _Mapping]]] = ..., verdict: _Optional[_Union[AlignmentVerdict, str]] = ..., summary: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., output_type: _Optional[_Union[_vocabulary_pb2_1_1.OutputType, str]] = ..., active_version: _Optional[int] = ..., judge_model: _Optional[str] = ..., reflection_model: _Optional[str] = ..., seed: _Optional[int] = ..., delta_threshold: _Optional[float] = ..., input_tokens_before: _Optional[float] = ..., input_tokens_after: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., base_version: _Optional[int] = ...) -> None: ...
 
 class AcceptAlignmentRequest(_message.Message):
-    __slots__ = ("alignment_id", "choices", "name", "override", "reason", "repoint_rules", "author")
+    __slots__ = ("alignment_id", "choices", "name", "override", "reason", "repoint_rules", "author", "rebase")
     ALIGNMENT_ID_FIELD_NUMBER: _ClassVar[int]
     CHOICES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -473,6 +528,7 @@ class AcceptAlignmentRequest(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     REPOINT_RULES_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    REBASE_FIELD_NUMBER: _ClassVar[int]
     alignment_id: str
     choices: _containers.RepeatedCompositeFieldContainer[GuidelineChoice]
     name: str
@@ -480,19 +536,22 @@ class AcceptAlignmentRequest(_message.Message):
     reason: str
     repoint_rules: _containers.RepeatedScalarFieldContainer[str]
     author: str
-    def __init__(self, alignment_id: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[GuidelineChoice, _Mapping]]] = ..., name: _Optional[str] = ..., override: _Optional[bool] = ..., reason: _Optional[str] = ..., repoint_rules: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ...) -> None: ...
+    rebase: bool
+    def __init__(self, alignment_id: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[GuidelineChoice, _Mapping]]] = ..., name: _Optional[str] = ..., override: _Optional[bool] = ..., reason: _Optional[str] = ..., repoint_rules: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., rebase: _Optional[bool] = ...) -> None: ...
 
 class AcceptAlignmentResponse(_message.Message):
-    __slots__ = ("alignment", "metric", "rules_left", "rules_repointed")
+    __slots__ = ("alignment", "metric", "rules_left", "rules_repointed", "regressions")
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     RULES_LEFT_FIELD_NUMBER: _ClassVar[int]
     RULES_REPOINTED_FIELD_NUMBER: _ClassVar[int]
+    REGRESSIONS_FIELD_NUMBER: _ClassVar[int]
     alignment: Alignment
     metric: _metrics_pb2.Metric
     rules_left: _containers.RepeatedScalarFieldContainer[str]
     rules_repointed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, alignment: _Optional[_Union[Alignment, _Mapping]] = ..., metric: _Optional[_Union[_metrics_pb2.Metric, _Mapping]] = ..., rules_left: _Optional[_Iterable[str]] = ..., rules_repointed: _Optional[_Iterable[str]] = ...) -> None: ...
+    regressions: _containers.RepeatedCompositeFieldContainer[_evaluator_pb2.TargetRef]
+    def __init__(self, alignment: _Optional[_Union[Alignment, _Mapping]] = ..., metric: _Optional[_Union[_metrics_pb2.Metric, _Mapping]] = ..., rules_left: _Optional[_Iterable[str]] = ..., rules_repointed: _Optional[_Iterable[str]] = ..., regressions: _Optional[_Iterable[_Union[_evaluator_pb2.TargetRef, _Mapping]]] = ...) -> None: ...
 
 class DiscardAlignmentRequest(_message.Message):
     __slots__ = ("alignment_id", "reason", "author")
@@ -505,23 +564,72 @@ class DiscardAlignmentRequest(_message.Message):
     def __init__(self, alignment_id: _Optional[str] = ..., reason: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class GetCorrectedMeanRequest(_message.Message):
-    __slots__ = ("metric", "start_time", "end_time", "level")
+    __slots__ = ("metric", "start_time", "end_time", "level", "queue")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     metric: _vocabulary_pb2_1_1.MetricRef
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     level: _vocabulary_pb2_1_1.Level
-    def __init__(self, metric: _Optional[_Union[_vocabulary_pb2_1_1.MetricRef, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., level: _Optional[_Union[_vocabulary_pb2_1_1.Level, str]] = ...) -> None: ...
+    queue: str
+    def __init__(self, metric: _Optional[_Union[_vocabulary_pb2_1_1.MetricRef, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., level: _Optional[_Union[_vocabulary_pb2_1_1.Level, str]] = ..., queue: _Optional[str] = ...) -> None: ...
 
 class CorrectedMean(_message.Message):
-    __slots__ = ("judged", "corrected", "labelled")
+    __slots__ = ("judged", "corrected", "labelled", "metric", "warnings")
     JUDGED_FIELD_NUMBER: _ClassVar[int]
     CORRECTED_FIELD_NUMBER: _ClassVar[int]
     LABELLED_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     judged: _feedback_pb2.Estimate
     corrected: _feedback_pb2.Estimate
     labelled: _feedback_pb2.Estimate
-    def __init__(self, judged: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., corrected: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., labelled: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ...) -> None: ...
+    metric: _vocabulary_pb2_1_1.MetricRef
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, judged: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., corrected: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., labelled: _Optional[_Union[_feedback_pb2.Estimate, _Mapping]] = ..., metric: _Optional[_Union[_vocabulary_pb2_1_1.MetricRef, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetRecheckRequest(_message.Message):
+    __slots__ = ("metric",)
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    metric: _vocabulary_pb2_1_1.MetricRef
+    def __init__(self, metric: _Optional[_Union[_vocabulary_pb2_1_1.MetricRef, _Mapping]] = ...) -> None: ...
+
+class RecheckedRow(_message.Message):
+    __slots__ = ("target", "expected", "concluded", "explanation", "verdict", "solved_in")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    CONCLUDED_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    SOLVED_IN_FIELD_NUMBER: _ClassVar[int]
+    target: _evaluator_pb2.TargetRef
+    expected: _feedback_pb2.Verdict
+    concluded: _feedback_pb2.Verdict
+    explanation: str
+    verdict: RowVerdict
+    solved_in: int
+    def __init__(self, target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., expected: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., concluded: _Optional[_Union[_feedback_pb2.Verdict, _Mapping]] = ..., explanation: _Optional[str] = ..., verdict: _Optional[_Union[RowVerdict, str]] = ..., solved_in: _Optional[int] = ...) -> None: ...
+
+class Recheck(_message.Message):
+    __slots__ = ("metric", "state", "counts", "rows", "update_time")
+    class CountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    metric: _vocabulary_pb2_1_1.MetricRef
+    state: str
+    counts: _containers.ScalarMap[str, int]
+    rows: _containers.RepeatedCompositeFieldContainer[RecheckedRow]
+    update_time: _timestamp_pb2.Timestamp
+    def __init__(self, metric: _Optional[_Union[_vocabulary_pb2_1_1.MetricRef, _Mapping]] = ..., state: _Optional[str] = ..., counts: _Optional[_Mapping[str, int]] = ..., rows: _Optional[_Iterable[_Union[RecheckedRow, _Mapping]]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

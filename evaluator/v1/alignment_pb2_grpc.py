@@ -104,6 +104,11 @@ class AlignmentsStub:
                 request_serializer=evaluator_dot_v1_dot_alignment__pb2.GetCorrectedMeanRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_alignment__pb2.CorrectedMean.FromString,
                 _registered_method=True)
+        self.GetRecheck = channel.unary_unary(
+                '/evaluator.v1.Alignments/GetRecheck',
+                request_serializer=evaluator_dot_v1_dot_alignment__pb2.GetRecheckRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_alignment__pb2.Recheck.FromString,
+                _registered_method=True)
 
 
 class AlignmentsServicer:
@@ -212,9 +217,11 @@ class AlignmentsServicer:
 
         Idempotent: a run that was accepted is returned with the version that it made.
 
-        Errors: `NOT_FOUND` (`ALIGNMENT_NOT_FOUND`); `ABORTED` (`BASE_MOVED`) where the metric changed meanwhile;
-        `FAILED_PRECONDITION` (`NOT_SUPPORTED`) where the proof is missing and `override` is not set; `ALREADY_EXISTS`
-        (`NAME_TAKEN`).
+        Errors: `NOT_FOUND` (`ALIGNMENT_NOT_FOUND`; `RULE_NOT_FOUND`); `ABORTED` (`BASE_MOVED`) where the metric changed
+        meanwhile; `FAILED_PRECONDITION` (`ALIGNMENT_NOT_ENDED`; `ALREADY_DISCARDED`; `NO_GUIDELINES` where nothing would
+        change; `NOT_SUPPORTED` where the proof is missing, and `REGRESSION_BROKEN` where a row that was put right once
+        would be wrong again, both unless `override` is set); `ALREADY_EXISTS` (`NAME_TAKEN`); `INVALID_ARGUMENT` with the
+        field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,6 +239,16 @@ class AlignmentsServicer:
     def GetCorrectedMean(self, request, context):
         """Means of a metric, corrected by what people said where judge and people have both spoken (prediction-powered
         inference).
+
+        Errors: `NOT_FOUND` (`METRIC_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecheck(self, request, context):
+        """What became of people's verdicts under a version of a judge: the rows that it put right, and those that every later
+        version has to get right.
 
         Errors: `NOT_FOUND` (`METRIC_NOT_FOUND`).
         """
@@ -306,6 +323,11 @@ def add_AlignmentsServicer_to_server(servicer, server):
                     servicer.GetCorrectedMean,
                     request_deserializer=evaluator_dot_v1_dot_alignment__pb2.GetCorrectedMeanRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_alignment__pb2.CorrectedMean.SerializeToString,
+            ),
+            'GetRecheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecheck,
+                    request_deserializer=evaluator_dot_v1_dot_alignment__pb2.GetRecheckRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_alignment__pb2.Recheck.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -664,6 +686,33 @@ class Alignments:
             '/evaluator.v1.Alignments/GetCorrectedMean',
             evaluator_dot_v1_dot_alignment__pb2.GetCorrectedMeanRequest.SerializeToString,
             evaluator_dot_v1_dot_alignment__pb2.CorrectedMean.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Alignments/GetRecheck',
+            evaluator_dot_v1_dot_alignment__pb2.GetRecheckRequest.SerializeToString,
+            evaluator_dot_v1_dot_alignment__pb2.Recheck.FromString,
             options,
             channel_credentials,
             insecure,

@@ -88,7 +88,7 @@ class Verdict(_message.Message):
     def __init__(self, value: _Optional[float] = ..., label: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class FeedbackEntry(_message.Message):
-    __slots__ = ("feedback_id", "target", "metric", "result_id", "expected", "explanation", "annotator", "judged", "judge_explanation", "judge_model", "status", "queue", "create_time", "advice")
+    __slots__ = ("feedback_id", "target", "metric", "result_id", "expected", "explanation", "annotator", "judged", "judge_explanation", "judge_model", "status", "queue", "create_time", "advice", "earlier_revision", "bulk_id", "retract_time", "retractor", "retract_reason")
     FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,11 @@ class FeedbackEntry(_message.Message):
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_REVISION_FIELD_NUMBER: _ClassVar[int]
+    BULK_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_TIME_FIELD_NUMBER: _ClassVar[int]
+    RETRACTOR_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_REASON_FIELD_NUMBER: _ClassVar[int]
     feedback_id: str
     target: _evaluator_pb2.TargetRef
     metric: _vocabulary_pb2.MetricRef
@@ -117,7 +122,12 @@ class FeedbackEntry(_message.Message):
     queue: str
     create_time: _timestamp_pb2.Timestamp
     advice: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, feedback_id: _Optional[str] = ..., target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., metric: _Optional[_Union[_vocabulary_pb2.MetricRef, _Mapping]] = ..., result_id: _Optional[str] = ..., expected: _Optional[_Union[Verdict, _Mapping]] = ..., explanation: _Optional[str] = ..., annotator: _Optional[str] = ..., judged: _Optional[_Union[Verdict, _Mapping]] = ..., judge_explanation: _Optional[str] = ..., judge_model: _Optional[str] = ..., status: _Optional[_Union[FeedbackStatus, str]] = ..., queue: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advice: _Optional[_Iterable[str]] = ...) -> None: ...
+    earlier_revision: bool
+    bulk_id: str
+    retract_time: _timestamp_pb2.Timestamp
+    retractor: str
+    retract_reason: str
+    def __init__(self, feedback_id: _Optional[str] = ..., target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., metric: _Optional[_Union[_vocabulary_pb2.MetricRef, _Mapping]] = ..., result_id: _Optional[str] = ..., expected: _Optional[_Union[Verdict, _Mapping]] = ..., explanation: _Optional[str] = ..., annotator: _Optional[str] = ..., judged: _Optional[_Union[Verdict, _Mapping]] = ..., judge_explanation: _Optional[str] = ..., judge_model: _Optional[str] = ..., status: _Optional[_Union[FeedbackStatus, str]] = ..., queue: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advice: _Optional[_Iterable[str]] = ..., earlier_revision: _Optional[bool] = ..., bulk_id: _Optional[str] = ..., retract_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retractor: _Optional[str] = ..., retract_reason: _Optional[str] = ...) -> None: ...
 
 class Resolution(_message.Message):
     __slots__ = ("target", "metric", "status", "expected", "method", "resolver", "reason", "update_time")
@@ -208,6 +218,84 @@ class ResolveFeedbackRequest(_message.Message):
     reason: str
     resolver: str
     def __init__(self, target: _Optional[_Union[_evaluator_pb2.TargetRef, _Mapping]] = ..., metric: _Optional[str] = ..., expected: _Optional[_Union[Verdict, _Mapping]] = ..., exclude: _Optional[bool] = ..., reason: _Optional[str] = ..., resolver: _Optional[str] = ...) -> None: ...
+
+class GetFeedbackRequest(_message.Message):
+    __slots__ = ("feedback_id",)
+    FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
+    feedback_id: str
+    def __init__(self, feedback_id: _Optional[str] = ...) -> None: ...
+
+class FeedbackHistory(_message.Message):
+    __slots__ = ("entries", "inputs", "segment", "resolution")
+    class InputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class SegmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[FeedbackEntry]
+    inputs: _containers.ScalarMap[str, str]
+    segment: _containers.ScalarMap[str, str]
+    resolution: Resolution
+    def __init__(self, entries: _Optional[_Iterable[_Union[FeedbackEntry, _Mapping]]] = ..., inputs: _Optional[_Mapping[str, str]] = ..., segment: _Optional[_Mapping[str, str]] = ..., resolution: _Optional[_Union[Resolution, _Mapping]] = ...) -> None: ...
+
+class ImportFeedbackRequest(_message.Message):
+    __slots__ = ("feedback", "bulk_id", "annotator", "validate_only")
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    BULK_ID_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATOR_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    feedback: _containers.RepeatedCompositeFieldContainer[ImportedFeedback]
+    bulk_id: str
+    annotator: str
+    validate_only: bool
+    def __init__(self, feedback: _Optional[_Iterable[_Union[ImportedFeedback, _Mapping]]] = ..., bulk_id: _Optional[str] = ..., annotator: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class ImportedFeedback(_message.Message):
+    __slots__ = ("feedback", "feedback_id", "create_time")
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    feedback: SubmitFeedbackRequest
+    feedback_id: str
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, feedback: _Optional[_Union[SubmitFeedbackRequest, _Mapping]] = ..., feedback_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ImportFeedbackResponse(_message.Message):
+    __slots__ = ("bulk_id", "added", "present", "refused", "vague")
+    BULK_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    VAGUE_FIELD_NUMBER: _ClassVar[int]
+    bulk_id: str
+    added: int
+    present: int
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedFeedback]
+    vague: int
+    def __init__(self, bulk_id: _Optional[str] = ..., added: _Optional[int] = ..., present: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[RefusedFeedback, _Mapping]]] = ..., vague: _Optional[int] = ...) -> None: ...
+
+class RefusedFeedback(_message.Message):
+    __slots__ = ("number", "field", "message")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    field: str
+    message: str
+    def __init__(self, number: _Optional[int] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class RetractFeedbackRequest(_message.Message):
     __slots__ = ("feedback_id", "annotator", "reason")
@@ -316,7 +404,7 @@ class Agreement(_message.Message):
     def __init__(self, metric: _Optional[_Union[_vocabulary_pb2.MetricRef, _Mapping]] = ..., judge_human: _Optional[_Iterable[_Union[AgreementGroup, _Mapping]]] = ..., human_human: _Optional[_Iterable[_Union[AgreementGroup, _Mapping]]] = ..., advice: _Optional[_Iterable[str]] = ..., counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class QueueSource(_message.Message):
-    __slots__ = ("filter", "score_condition", "disagreeing_versions", "uncertain", "random", "start_time", "end_time", "limit")
+    __slots__ = ("filter", "score_condition", "disagreeing_versions", "uncertain", "random", "start_time", "end_time", "limit", "seed")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SCORE_CONDITION_FIELD_NUMBER: _ClassVar[int]
     DISAGREEING_VERSIONS_FIELD_NUMBER: _ClassVar[int]
@@ -325,6 +413,7 @@ class QueueSource(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     filter: str
     score_condition: str
     disagreeing_versions: _containers.RepeatedScalarFieldContainer[int]
@@ -333,7 +422,8 @@ class QueueSource(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     limit: int
-    def __init__(self, filter: _Optional[str] = ..., score_condition: _Optional[str] = ..., disagreeing_versions: _Optional[_Iterable[int]] = ..., uncertain: _Optional[bool] = ..., random: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    seed: str
+    def __init__(self, filter: _Optional[str] = ..., score_condition: _Optional[str] = ..., disagreeing_versions: _Optional[_Iterable[int]] = ..., uncertain: _Optional[bool] = ..., random: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., seed: _Optional[str] = ...) -> None: ...
 
 class Queue(_message.Message):
     __slots__ = ("name", "version", "metric", "level", "quorum", "blind", "reservation", "instructions", "source", "follow", "progress", "create_time")
@@ -364,7 +454,7 @@ class Queue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., metric: _Optional[str] = ..., level: _Optional[_Union[_vocabulary_pb2.Level, str]] = ..., quorum: _Optional[int] = ..., blind: _Optional[bool] = ..., reservation: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., instructions: _Optional[str] = ..., source: _Optional[_Union[QueueSource, _Mapping]] = ..., follow: _Optional[bool] = ..., progress: _Optional[_Union[QueueProgress, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class QueueProgress(_message.Message):
-    __slots__ = ("items", "resolved", "disputed", "in_review", "reserved", "verdicts")
+    __slots__ = ("items", "resolved", "disputed", "in_review", "reserved", "verdicts", "waiting")
     class VerdictsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -378,13 +468,15 @@ class QueueProgress(_message.Message):
     IN_REVIEW_FIELD_NUMBER: _ClassVar[int]
     RESERVED_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     items: int
     resolved: int
     disputed: int
     in_review: int
     reserved: int
     verdicts: _containers.ScalarMap[str, int]
-    def __init__(self, items: _Optional[int] = ..., resolved: _Optional[int] = ..., disputed: _Optional[int] = ..., in_review: _Optional[int] = ..., reserved: _Optional[int] = ..., verdicts: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    waiting: int
+    def __init__(self, items: _Optional[int] = ..., resolved: _Optional[int] = ..., disputed: _Optional[int] = ..., in_review: _Optional[int] = ..., reserved: _Optional[int] = ..., verdicts: _Optional[_Mapping[str, int]] = ..., waiting: _Optional[int] = ...) -> None: ...
 
 class ReviewItem(_message.Message):
     __slots__ = ("item_id", "queue", "target", "metric", "inputs", "result", "others", "reserve_until_time", "source")

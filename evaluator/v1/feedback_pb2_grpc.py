@@ -60,6 +60,16 @@ class FeedbackStub:
                 request_serializer=evaluator_dot_v1_dot_feedback__pb2.RetractFeedbackRequest.SerializeToString,
                 response_deserializer=evaluator_dot_v1_dot_feedback__pb2.FeedbackEntry.FromString,
                 _registered_method=True)
+        self.GetFeedback = channel.unary_unary(
+                '/evaluator.v1.Feedback/GetFeedback',
+                request_serializer=evaluator_dot_v1_dot_feedback__pb2.GetFeedbackRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_feedback__pb2.FeedbackHistory.FromString,
+                _registered_method=True)
+        self.ImportFeedback = channel.unary_unary(
+                '/evaluator.v1.Feedback/ImportFeedback',
+                request_serializer=evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackRequest.SerializeToString,
+                response_deserializer=evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackResponse.FromString,
+                _registered_method=True)
         self.ListResolutions = channel.unary_unary(
                 '/evaluator.v1.Feedback/ListResolutions',
                 request_serializer=evaluator_dot_v1_dot_feedback__pb2.ListResolutionsRequest.SerializeToString,
@@ -172,6 +182,26 @@ class FeedbackServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFeedback(self, request, context):
+        """Returns one feedback with everything that became of it, and what the judge reads of its target as it was then.
+
+        Errors: `NOT_FOUND` (`FEEDBACK_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportFeedback(self, request, context):
+        """Takes in many at once: what is acceptable is kept, the rest is answered with what to change.  What is there already
+        (the same annotator's same words on the same target and metric) is not added twice, so a call that broke off can be
+        repeated.  All of it can be undone by `UndoBulk`.
+
+        Errors: `INVALID_ARGUMENT` for the request as a whole only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListResolutions(self, request, context):
         """Lists where targets stand among their reviewers, newest first.
 
@@ -255,8 +285,9 @@ class FeedbackServicer:
 
         Idempotent by `request_id`.
 
-        Errors: as `SubmitFeedback`; `NOT_FOUND` (`ITEM_NOT_FOUND`); `FAILED_PRECONDITION` (`RESERVATION_LOST`) where the
-        reservation has expired and others have taken the item's places.
+        Errors: as `SubmitFeedback`; `NOT_FOUND` (`ITEM_NOT_FOUND`); `FAILED_PRECONDITION`: `RESERVATION_LOST` where the
+        reservation has expired and others have taken the item's places, `ALREADY_REVIEWED` where the annotator has given a
+        verdict that stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +346,16 @@ def add_FeedbackServicer_to_server(servicer, server):
                     servicer.RetractFeedback,
                     request_deserializer=evaluator_dot_v1_dot_feedback__pb2.RetractFeedbackRequest.FromString,
                     response_serializer=evaluator_dot_v1_dot_feedback__pb2.FeedbackEntry.SerializeToString,
+            ),
+            'GetFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFeedback,
+                    request_deserializer=evaluator_dot_v1_dot_feedback__pb2.GetFeedbackRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_feedback__pb2.FeedbackHistory.SerializeToString,
+            ),
+            'ImportFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportFeedback,
+                    request_deserializer=evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackRequest.FromString,
+                    response_serializer=evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackResponse.SerializeToString,
             ),
             'ListResolutions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListResolutions,
@@ -490,6 +531,60 @@ class Feedback:
             '/evaluator.v1.Feedback/RetractFeedback',
             evaluator_dot_v1_dot_feedback__pb2.RetractFeedbackRequest.SerializeToString,
             evaluator_dot_v1_dot_feedback__pb2.FeedbackEntry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Feedback/GetFeedback',
+            evaluator_dot_v1_dot_feedback__pb2.GetFeedbackRequest.SerializeToString,
+            evaluator_dot_v1_dot_feedback__pb2.FeedbackHistory.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/evaluator.v1.Feedback/ImportFeedback',
+            evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackRequest.SerializeToString,
+            evaluator_dot_v1_dot_feedback__pb2.ImportFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,9 @@ MAX_PENDING = 1 << 20
 is no way to slow a client: it resets what a burst begins before the client has read the limit.)"""
 REBALANCE_SECONDS = 300
 """Where processes share the port, a connection is renewed so often: else a process that started late gets none."""
+READ_BUFFER_BYTES = 64 << 10
+"""Per connection.  gRPC makes it as large as what came at once before, and keeps it for what may come: each connection
+that sent a message of a megabyte would cost one from then on (130 of 330 MB, with 192 of them and a frozen store)."""
 PING_SECONDS = 60
 """A peer that is gone without a word is noticed by then."""
 
@@ -109,6 +112,7 @@ def _options(listen: Listen, max_body_bytes: int) -> list[tuple[str, int]]:
         ("grpc.per_message_decompression", 0),
         ("grpc.so_reuseport", int(listen.shared)),  # else two receivers on one port would be a mistake nobody sees
         ("grpc.http2.bdp_probe", 0),  # it would let a stream that is not read buffer megabytes
+        ("grpc.experimental.tcp_max_read_buffer_size", READ_BUFFER_BYTES),
         ("grpc.server.max_pending_requests", MAX_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
         ("grpc.max_connection_idle_ms", int(listen.idle_seconds * 1000)),

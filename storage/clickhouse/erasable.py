@@ -91,6 +91,10 @@ ERASED: Final[Mapping[str, Erasable]] = {
     ),
     "judge_traces": Erasable(rows="hasAny({all_traces}, Links.TraceId) OR SpanAttributes['session.id'] IN {sessions}"),
     "judge_cache": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}"),
+    "alignment_calls": Erasable(rows="hasAny({all_traces}, TraceIds) OR hasAny({all_sessions}, SessionIds)"),
+    "review_items": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),
+    "alignment_rows": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),
+    "rechecked_rows": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),
     "evaluations": Erasable(rows=_RESULT),
     "evaluations_current": Erasable(rows=_RESULT),
     "run_events": Erasable(  # a checkpoint names the last target before it; the one before that serves as well
@@ -120,6 +124,7 @@ KEPT: Final[Mapping[str, str]] = {
     "cursors": "names and times",
     "runs": "what people asked to be scored: filters, which are theirs to edit, and names; targets stand in decisions",
     "shard_leases": "owners and times",
+    "rechecks": "names of metrics, and counts",
     "alert_events": "names, times, and numbers over many results",
     "maintenance_rounds": "counts, times, and the names of processes",
     "schema_migrations": "this program's own record",

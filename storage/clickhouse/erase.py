@@ -280,7 +280,7 @@ class _Plan:
         ids = f"FROM erasing WHERE Request = '{self.request}' AND Kind"
         places = {place: f"(SELECT Id {ids} = '{kind}')" for place, kind in erasable.PLANNED.items()}
         places |= {f"root_{kind}": f"(SELECT any(Id) {ids} = 'root_{kind}')" for kind in ("session", "user")}
-        places["all_traces"] = f"(SELECT groupArray(Id) {ids} = 'trace')"
+        places |= {f"all_{kind}s": f"(SELECT groupArray(Id) {ids} = '{kind}')" for kind in ("trace", "session")}
         for place, query in places.items():
             text = text.replace(f"{{{place}}}", query)
         return text

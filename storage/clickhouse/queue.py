@@ -127,6 +127,27 @@ class ClickHouseQueue:
                 settled.setdefault(key, {})[row["watermark_ms"]] = row["decision"]
         return settled
 
+    async def begun_by(self, worker: str, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str]]:
+        """See the port."""
+        found: set[tuple[str, str]] = set()
+        for part in _parts(targets):
+            rows = await self._database.rows(
+                "begun_by",
+                {
+                    "worker": worker,
+                    "rule": rule,
+                    "level": str(part[0].ref.level),
+                    "targets": [record.ref.key for record in part],
+                    "first_ms": min(record.watermark_ms for record in part),
+                    "last_ms": max(record.watermark_ms for record in part),
+                },
+            )
+            asked = {(record.ref.key, record.watermark_ms) for record in part}
+            found |= {
+                (row["metric"], row["target_id"]) for row in rows if (row["target_id"], row["watermark_ms"]) in asked
+            }
+        return found
+
     async def arrivals(
         self, trace_ids: Collection[str], *, from_ms: int, until_ms: int
     ) -> Mapping[str, Sequence[Arrival]]:

@@ -46,8 +46,8 @@ _COLUMNS = (
     "EvaluationId", "Attempt", "Level", "TraceId", "SpanId", "SessionId", "TargetTime", "StartTime", "ServiceName",
     "SpanName", "AnchorTraceId", "AnchorSpanId", "AnchorTime", "MetricName", "MetricVersion", "MetricDigest", "Kind",
     "Purpose", "Status", "ErrorCode", "ErrorMessage", "OutputType", "Value", "Label", "Labels", "Text", "Explanation",
-    "RuleId", "RuleVersion", "RunId", "Trial", "Watermark", "InputDigest", "InputsDigest", "JudgeModel", "JudgeTraceId",
-    "InputTokens", "OutputTokens", "CostUsd", "LatencyMs", "Metadata", "StartedAt", "EvaluatedAt",
+    "RuleId", "RuleVersion", "RunId", "Trial", "Annotator", "Watermark", "InputDigest", "InputsDigest", "JudgeModel",
+    "JudgeTraceId", "InputTokens", "OutputTokens", "CostUsd", "LatencyMs", "Metadata", "StartedAt", "EvaluatedAt",
 )  # fmt: skip
 
 
@@ -283,6 +283,7 @@ def _to_row(evaluation: Evaluation) -> tuple[object, ...]:
         evaluation.rule_version,
         evaluation.run,
         evaluation.trial,
+        storable(evaluation.annotator),
         evaluation.watermark_ms,
         evaluation.input_digest.ljust(16, b"\0"),
         evaluation.inputs_digest.ljust(16, b"\0"),
@@ -328,6 +329,7 @@ def _from_row(row: Mapping[str, Any]) -> Evaluation:
         watermark_ms=row["watermark_ms"],
         run=row["run"],
         trial=row["trial"],
+        annotator=row["annotator"],
         input_digest=bytes.fromhex(row["input_digest"].removesuffix(_NO_DIGEST)),
         inputs_digest=bytes.fromhex(row["inputs_digest"].removesuffix(_NO_DIGEST)),
         judge_model=row["judge_model"],

@@ -66,6 +66,7 @@ class ClickHouseSelfTests:
             "traces": [trace_id],
             "all_traces": [trace_id],
             "sessions": [session_id] if session_id else [],
+            "all_sessions": [session_id] if session_id else [],
             "evaluations": [],
             "neighbours": [],
             "root_session": session_id,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -187,6 +189,25 @@ async def test_all_callers_of_a_group_are_told_to_come_again_when_clickhouse_sta
     async with committing(sink, IMPATIENT) as committer:
         assert await outcomes(committer, [b"a", b"b"]) == ["Unavailable", "Unavailable"]
     assert len(sink.attempts) == 1
+
+
+async def test_nothing_of_a_group_stays_in_memory_once_it_is_answered() -> None:
+    """A traceback would hold what was refused, and a variable what was stored, for as long as nothing else comes."""
+    blocks, was_collecting = [bytes([number]) * 1000 for number in range(3)], gc.isenabled()
+    sink = MemorySink(errors=deque([Unavailable("away"), Rejected("never")]))
+    gc.disable()
+    try:
+        async with committing(sink, IMPATIENT) as committer:
+            before = [sys.getrefcount(block) for block in blocks]
+            answers = [await outcomes(committer, [block]) for block in blocks]
+            sink.attempts.clear()
+            sink.stored.clear()
+            after = [sys.getrefcount(block) for block in blocks]
+    finally:
+        if was_collecting:
+            gc.enable()
+    assert answers == [["Unavailable"], ["Rejected"], ["ok"]]
+    assert after == before
 
 
 async def test_the_committer_recovers_by_itself() -> None:

@@ -23,7 +23,7 @@ def owned(keeper: LeaseKeeper) -> dict[str, list[int]]:
 
 async def test_one_of_two_processes_works_and_the_other_follows(fresh_database: Database) -> None:
     """Everything or nothing; a release hands it over without waiting for the lease to run out."""
-    first, second = (LeaseKeeper(ClickHouseLeases(fresh_database)) for _ in range(2))
+    first, second = (LeaseKeeper(ClickHouseLeases(fresh_database), ttl_seconds=600) for _ in range(2))
     assert first.owner != second.owner
     assert owned(first) == {"score": [], "writeback": []}
     await first.renew()
@@ -40,7 +40,7 @@ async def test_a_keeper_believes_nothing_longer_than_the_lease_and_survives_an_o
     with running(tmp_path) as server:
         async with Database(server.url()) as database, asyncio.TaskGroup() as group:
             await migrate(database)
-            keeper = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=0.6, renew_seconds=0.05)
+            keeper = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=3.0, renew_seconds=0.05)
             renewing = group.create_task(keeper.run())
 
             async def has_everything() -> bool:

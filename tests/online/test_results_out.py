@@ -46,7 +46,7 @@ class Emitting:
 @asynccontextmanager
 async def emitting(database: Database, to: Endpoint, *, headers: str = "", page: int = 200) -> AsyncIterator[Emitting]:
     """A worker at work; it has begun to look when the block begins."""
-    leases, queue = LeaseKeeper(ClickHouseLeases(database)), ClickHouseQueue(database)
+    leases, queue = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=600), ClickHouseQueue(database)
     await leases.renew()
     worker = EmittingWorker(
         address=OutAddress(url=to.url, headers=headers),

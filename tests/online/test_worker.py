@@ -209,6 +209,11 @@ async def test_a_standby_takes_over_and_nothing_is_lost_or_doubled(parts: Online
     assert attempts == [{"n": 1, "t": 2, "d": "scored"}], "a death is no attempt"
 
 
+async def _begun(parts: Online) -> set[str]:
+    rows = await parts.database.query("SELECT DISTINCT TargetId AS id FROM decisions WHERE Decision = 'started'")
+    return {row["id"] for row in rows}
+
+
 class _Counting(LeaseKeeper):
     """Counts how often a worker found out that it owns nothing."""
 
@@ -234,11 +239,15 @@ async def test_a_lease_that_runs_out_does_not_cancel_what_waits(parts: Online) -
     spans = [a_chat() for _ in range(4)]
     await store(parts.database, *spans)
     leases, stop = _Counting(ClickHouseLeases(parts.database), ttl_seconds=2.0), asyncio.Event()
-    await leases.renew()  # and never again
     async with asyncio.TaskGroup() as group:
         worker = parts.worker(leases, replace(PACE, lanes=1, chunk_targets=1))
         group.create_task(worker.run(stop))
-        await asyncio.wait_for(parts.scoring.judge.asked.wait(), 60)
+
+        async def all_begun() -> bool:
+            await leases.renew()  # and never again afterwards
+            return len(await _begun(parts)) == len(spans) and parts.scoring.judge.asked.is_set()
+
+        await until(all_begun)
 
         async def polled_without_lease() -> bool:
             return worker.looked_until_ms("judged") > 0 and leases.refused >= 3
@@ -246,6 +255,39 @@ async def test_a_lease_that_runs_out_does_not_cancel_what_waits(parts: Online) -
         await until(polled_without_lease)
         release.set()
         stop.set()
+    assert Counter(key[1] for key in await parts.scored()) == Counter(span.ref.key for span in spans)
+
+
+async def test_a_worker_that_was_stopped_beyond_its_lease_leaves_to_the_other_what_that_began(parts: Online) -> None:
+    """As after SIGSTOP and SIGCONT: only the call that was in flight is paid twice, and no result is there twice."""
+    release = asyncio.Event()
+    asked: list[int] = []
+
+    async def first_waits(judge: Any, request: Any, body: Any) -> Any:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            await release.wait()
+        return await by_rule(judge, request, body)
+
+    parts.scoring.judge.always(first_waits)
+    await parts.rules.create(a_rule("judged", metrics=("correctness",)))
+    spans = [a_chat() for _ in range(4)]
+    await store(parts.database, *spans)
+    stopped, stop = parts.leases(ttl_seconds=3.0), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        worker = parts.worker(stopped, replace(PACE, lanes=1, chunk_targets=1))
+        group.create_task(worker.run(stop))
+
+        async def all_begun() -> bool:
+            await stopped.renew()
+            return len(await _begun(parts)) == len(spans) and bool(asked)
+
+        await until(all_begun)
+        async with at_work(parts, leases=parts.leases(ttl_seconds=600.0)):  # from when the other's has run out
+            await parts.until_results(4)
+            release.set()
+            stop.set()
+    assert len(asked) == 4 + 1
     assert Counter(key[1] for key in await parts.scored()) == Counter(span.ref.key for span in spans)
 
 

@@ -12,6 +12,7 @@ import pytest
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.catalogue import builtin_metrics
 from evaluator.metrics.definition import Jury, MetricDefinition, RollUp, Statistic, TooLong, Vote
+from evaluator.metrics.guideline import Guideline, Origin
 from evaluator.metrics.record import MetricRecord
 from evaluator.server.convert_metrics import metric, metric_to_proto
 from evaluator.v1 import metrics_pb2 as pb
@@ -46,6 +47,18 @@ EVERYTHING = MetricDefinition(
     higher_is_better=None,
     threshold=0.0,
     unit="{token}",
+    guidelines=(
+        Guideline(
+            text="Beträge über 100 € nennen",
+            guideline_id="g7",
+            feedback_ids=("f1", "f2"),
+            support=9,
+            origin=Origin.RUN,
+            alignment_id="a1",
+        ),
+        Guideline(text="Written by a person"),
+    ),
+    alignment_id="a2",
     builtin=True,
 )
 
@@ -53,7 +66,7 @@ EVERYTHING = MetricDefinition(
 def over_the_wire(definition: MetricDefinition) -> MetricDefinition:
     """Written, sent and read."""
     message = pb.Metric.FromString(metric_to_proto(MetricRecord(definition=definition)).SerializeToString())
-    return metric(message, version=message.version, builtin=message.builtin)
+    return metric(message, version=message.version, builtin=message.builtin, alignment_id=message.alignment_id)
 
 
 def test_every_field_of_a_definition_survives_the_wire() -> None:
@@ -83,7 +96,7 @@ def test_what_is_only_said_by_the_service_is_not_read_back() -> None:
     )
     message = metric_to_proto(record)
     assert (message.shadowed, list(message.warnings), message.digest) == (True, ["careful"], EVERYTHING.digest)
-    assert metric(message) == replace(EVERYTHING, version=1, builtin=False)
+    assert metric(message) == replace(EVERYTHING, version=1, builtin=False, alignment_id="")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +130,7 @@ def test_a_name_that_is_no_slug_is_a_display_name(name: str, display_name: str, 
         ({"jury": pb.Jury(vote=99)}, "metric.jury.vote"),  # type: ignore[arg-type]  # as a stranger may send it
         ({"roll_up": pb.RollUp()}, "metric.roll_up.statistic"),
         ({"span_kinds": ["moon"]}, "metric.span_kinds"),
+        ({"guidelines": [pb.Guideline(text="a line", origin="oracle")]}, "metric.guidelines[0].origin"),
     ],
 )
 def test_what_makes_no_definition_is_refused_with_its_field(edit: dict[str, Any], field: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evaluator.errors import AlertNotFound, InvalidDefinition, RuleNotFound
+from evaluator.metrics.agreeing import comparable
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.registry import REQUEST_ID, RULE_KIND, Metrics, made_by
 from evaluator.online.actions.check import NOTHING_OFFERED, OfferedActions
@@ -120,6 +121,8 @@ class AlertCatalogue:
         metric = await self._metrics.get(alert.metric)
         if alert.kind is AlertKind.DRIFT and not _has_mean(metric):
             raise InvalidDefinition("alert.metric", f"{metric.name!r} has no numbers, so it has no mean")
+        if alert.kind is AlertKind.AGREEMENT and not comparable(metric):
+            raise InvalidDefinition("alert.metric", f"the output of {metric.name!r} is text, which cannot be compared")
         return replace(alert, actions=actions, metric=metric.name)
 
     async def _document(self, name: str) -> Document:

@@ -15,7 +15,9 @@ from evaluator.online.rules.policy import Action, ActionKind, action_of, body_of
 from storage.model import Document
 
 ALERT_KIND = "alert"
-WEEK_SECONDS = 604_800
+DAY_SECONDS = 86_400
+WEEK_SECONDS = 7 * DAY_SECONDS
+YEAR_SECONDS = 365 * DAY_SECONDS
 
 
 class AlertKind(StrEnum):
@@ -28,7 +30,7 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
     """The change of a metric's mean from one window to those before it, beyond its noise."""
     AGREEMENT = "agreement"
-    """Of a judge with people; comes with alignment."""
+    """Of a judge with people: its lead statistic, corrected for chance, beyond its noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +39,17 @@ class AlertDefinition:
 
     Attributes:
         rule: Only results of this rule; '' = of every rule (queue age: of the rule that waits longest).
-        metric: Only results of this metric; drift needs one.
+        metric: Only results of this metric; drift and agreement need one.
         threshold: It fires above: a share in [0.0, 1.0), seconds, or the least change of a mean that matters (drift: in
-            the metric's own unit; 0 = any change beyond noise).
-        clear: It is over at or below; None = 0.8 of `threshold`.  Drift: not used.
+            the metric's own unit; 0 = any change beyond noise).  Agreement: it fires below, in (0.0, 1.0].
+        clear: It is over at or below; None = 0.8 of `threshold`.  Drift: not used.  Agreement: over at or above, at
+            least `threshold`, which it is unless said.
         window_seconds: Results of so long are looked at, 60 to a week (error share: up to now; drift: a whole window,
-            which begins at a multiple of it).
+            which begins at a multiple of it).  Agreement: labels of so long, a day to a year.
         reference_windows: Drift: so many windows before that one are what it is compared with, 1 to 100.
         false_alarms: Drift: share of windows without any drift that may alarm, in (0, 0.1].
-        min_samples: Fewer results (drift: traces or sessions, here and there) say nothing, 10 to 1,000,000.
+        min_samples: Fewer results (drift: traces or sessions, here and there; agreement: resolved targets) say nothing,
+            10 to 1,000,000.
         for_seconds: So long the condition must hold before it fires, 0 to 86,400.
         actions: Whom it tells when it fires and when that is over: webhooks and events, without conditions.
 
@@ -72,18 +76,17 @@ class AlertDefinition:
     def __post_init__(self) -> None:
         if not SLUG.fullmatch(self.name):
             raise InvalidDefinition("alert.name", f"must be 1 to 64 of a-z, 0-9 and _, got {self.name!r}")
-        if self.kind is AlertKind.AGREEMENT:
-            offered = ", ".join(kind for kind in AlertKind if kind is not AlertKind.AGREEMENT)
-            raise InvalidDefinition(
-                "alert.kind", f"agreement is not offered yet: it needs alignment; there are {offered}"
-            )
-        most = {AlertKind.ERROR_SHARE: 1.0, AlertKind.QUEUE_AGE: float(WEEK_SECONDS)}.get(self.kind, 1e300)
+        agreement = self.kind is AlertKind.AGREEMENT
+        most = {AlertKind.ERROR_SHARE: 1.0, AlertKind.QUEUE_AGE: float(WEEK_SECONDS), AlertKind.AGREEMENT: 1.0}.get(
+            self.kind, 1e300
+        )
         _within("alert.threshold", self.threshold, 0, most)
         if self.kind is AlertKind.ERROR_SHARE and self.threshold == 1.0:
             raise InvalidDefinition("alert.threshold", "no share is above 1")
         if self.clear is not None:
-            _within("alert.clear", self.clear, 0, self.threshold)
-        _whole("alert.window_seconds", self.window_seconds, 60, WEEK_SECONDS)
+            _within("alert.clear", self.clear, *((self.threshold, 1) if agreement else (0, self.threshold)))
+        shortest, longest = (DAY_SECONDS, YEAR_SECONDS) if agreement else (60, WEEK_SECONDS)
+        _whole("alert.window_seconds", self.window_seconds, shortest, longest)
         _whole("alert.reference_windows", self.reference_windows, 1, 100)
         _within("alert.false_alarms", self.false_alarms, 1e-9, 0.1)
         _whole("alert.min_samples", self.min_samples, 10, 1_000_000)
@@ -94,6 +97,15 @@ class AlertDefinition:
     def _check_kind(self) -> None:
         if self.kind is AlertKind.DRIFT and not self.metric:
             raise InvalidDefinition("alert.metric", "is required: drift is about the mean of one metric")
+        if self.kind is AlertKind.AGREEMENT:
+            if not self.metric:
+                raise InvalidDefinition("alert.metric", "is required: agreement is of the judge of one metric")
+            if self.rule:
+                raise InvalidDefinition("alert.rule", "people label targets, not what a rule made of them: name none")
+            if self.threshold == 0:
+                raise InvalidDefinition(
+                    "alert.threshold", "is required: the agreement below which it fires, such as 0.6"
+                )
         if self.kind is AlertKind.DRIFT and self.clear is not None:
             raise InvalidDefinition("alert.clear", "drift is over when the window's mean is within noise again")
         if self.kind is AlertKind.QUEUE_AGE and self.metric:
@@ -114,8 +126,10 @@ class AlertDefinition:
 
     @property
     def cleared_at(self) -> float:
-        """At or below this it is over."""
-        return 0.8 * self.threshold if self.clear is None else self.clear
+        """At or below this it is over; agreement: at or above."""
+        if self.clear is not None:
+            return self.clear
+        return self.threshold if self.kind is AlertKind.AGREEMENT else 0.8 * self.threshold
 
     def to_body(self) -> dict[str, object]:
         """As stored in `control_docs`."""

@@ -15,8 +15,10 @@ problem when several different population variances are involved", Biometrika 34
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from evaluator.online.alerts.definition import AlertDefinition, AlertKind
+from evaluator.statistics.estimate import Estimate
 from storage.alerts import AlertEvent, Alerts, AlertState, MeanChange, Share
 
 OVER_P = 0.05
@@ -42,7 +44,39 @@ class Measured:
     reason: str
 
 
-async def measured(alert: AlertDefinition, alerts: Alerts, *, standing: AlertEvent | None, now_us: int) -> Measured:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """How far a judge agrees with people.
+
+    Attributes:
+        statistic: What was measured, such as `cohen_kappa`.
+        targets: Resolved targets with a verdict.
+    """
+
+    statistic: str
+    estimate: Estimate
+    targets: int
+
+
+class WatchesAgreement(Protocol):
+    """Measures agreement; what people say is kept above this package."""
+
+    async def agreement(self, metric: str, *, since_us: int, until_us: int) -> Agreed:
+        """Of a metric's active version with the labels of a span of time.
+
+        Raises:
+            MetricNotFound, InvalidDefinition, Unavailable: As their names say.
+        """
+
+
+async def measured(
+    alert: AlertDefinition,
+    alerts: Alerts,
+    *,
+    standing: AlertEvent | None,
+    now_us: int,
+    agreement: WatchesAgreement | None = None,
+) -> Measured:
     """Look once.  `standing` = how the alert stands."""
     match alert.kind:
         case AlertKind.ERROR_SHARE:
@@ -62,7 +96,10 @@ async def measured(alert: AlertDefinition, alerts: Alerts, *, standing: AlertEve
             )
             return of_change(alert, change)
         case AlertKind.AGREEMENT:
-            raise AssertionError("no alert of this kind can be saved")
+            if agreement is None:
+                raise ValueError("nobody here can measure agreement")
+            since_us = now_us - alert.window_seconds * SECOND_US
+            return of_agreement(alert, await agreement.agreement(alert.metric, since_us=since_us, until_us=now_us))
 
 
 def windows(
@@ -145,4 +182,27 @@ def of_change(alert: AlertDefinition, change: MeanChange) -> Measured:
             f"mean {change.mean:.4g}, before {change.reference_mean:.4g} (version {change.metric_version}; {counted}); "
             f"such a change by chance: p = {change.p_value:.2g}"
         ),
+    )
+
+
+def of_agreement(alert: AlertDefinition, agreed: Agreed) -> Measured:
+    """Agreement: it is too little where the whole interval lies below the bound."""
+    found = agreed.estimate
+    known = agreed.targets >= alert.min_samples and found.value is not None and found.upper is not None
+    said = f"{agreed.statistic} of {agreed.targets} targets"
+    if found.value is not None:
+        said += f" is {found.value:.2f}"
+    if found.lower is not None and found.upper is not None:
+        said += f" [{found.lower:.2f}, {found.upper:.2f}]"
+    if agreed.targets < alert.min_samples:
+        said += f"; fewer than {alert.min_samples} say nothing"
+    elif not known:
+        said += f": {found.note}"
+    return Measured(
+        value=found.value,
+        bound=alert.threshold,
+        samples=agreed.targets,
+        holds=found.upper < alert.threshold if known and found.upper is not None else None,
+        over=found.value >= alert.cleared_at if known and found.value is not None else None,
+        reason=said,
     )

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from evaluator.errors import InvalidDefinition
+from evaluator.errors import InvalidDefinition, MetricNotFound
 from evaluator.metrics.registry import all_documents
 from evaluator.online.actions.messages import GIVE_UP_SECONDS, delivery_id, message_text, time_of
 from evaluator.online.alerts.definition import ALERT_KIND, AlertDefinition, AlertKind
-from evaluator.online.alerts.measuring import Measured, measured, windows
+from evaluator.online.alerts.measuring import SECOND_US, Measured, WatchesAgreement, measured, windows
 from evaluator.online.alerts.turning import turns
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.rules.policy import Action
@@ -28,6 +28,8 @@ from storage.model import Document
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 15.0
+AGREEMENT_SECONDS = 300.0
+"""Agreement is measured anew after so long: people label slowly, and resampling takes time."""
 TOLD = (AlertState.FIRING, AlertState.RESOLVED)
 
 
@@ -44,6 +46,7 @@ class AlertWorker:
 
     Args:
         wake: Called when messages were queued.
+        agreement: Measures agreement; None = alerts about it are put off, with a word in the log.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class AlertWorker:
         deliveries: Deliveries,
         leases: LeaseKeeper,
         wake: Callable[[], None],
+        agreement: WatchesAgreement | None = None,
+        agreement_seconds: float = AGREEMENT_SECONDS,
         pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._definitions = definitions
@@ -61,6 +66,8 @@ class AlertWorker:
         self._deliveries = deliveries
         self._leases = leases
         self._wake = wake
+        self._agreement = agreement
+        self._agreement_us = max(1, round(agreement_seconds * SECOND_US))
         self._pause_seconds = pause_seconds
         self._tested: dict[str, _Tested] = {}
 
@@ -85,7 +92,7 @@ class AlertWorker:
         for document in documents:
             try:
                 found += await self._look(document, standing.get(document.name), now_us)
-            except (InvalidDefinition, StorageError) as error:
+            except (InvalidDefinition, MetricNotFound, StorageError) as error:
                 log.warning("alert_postponed", extra={"alert": document.name, "reason": str(error)})
         return found
 
@@ -101,13 +108,20 @@ class AlertWorker:
         return found
 
     async def _measured(self, alert: AlertDefinition, standing: AlertEvent | None, now_us: int) -> Measured:
-        if alert.kind is not AlertKind.DRIFT:
-            return await measured(alert, self._alerts, standing=standing, now_us=now_us)
-        key = (alert.version, windows(alert, standing=standing, now_us=now_us))
+        key: tuple[object, ...]
+        match alert.kind:
+            case AlertKind.DRIFT:
+                key = (alert.version, windows(alert, standing=standing, now_us=now_us))
+            case AlertKind.AGREEMENT if self._agreement is None:
+                raise InvalidDefinition("alert.kind", "nobody here can measure agreement")
+            case AlertKind.AGREEMENT:
+                key = (alert.version, now_us // self._agreement_us)
+            case _:
+                return await measured(alert, self._alerts, standing=standing, now_us=now_us)
         known = self._tested.get(alert.name)
         if known is None or known.key != key:
-            known = _Tested(key, await measured(alert, self._alerts, standing=standing, now_us=now_us))
-            self._tested[alert.name] = known
+            seen = await measured(alert, self._alerts, standing=standing, now_us=now_us, agreement=self._agreement)
+            known = self._tested[alert.name] = _Tested(key, seen)
         return known.seen
 
     async def _tell(self, alert: AlertDefinition, event: AlertEvent) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from evaluator.online.leases import LeaseKeeper
 from evaluator.online.polling.lanes import Enabled, Lanes
 from evaluator.online.polling.work import Chunk, entries
 from storage.errors import Unavailable
@@ -19,18 +21,20 @@ class Stopping(Exception):
 
 
 class Beginning:
-    """Writes `started` and hands over.  `owner` signs the ledger.
+    """Writes `started`, signed by the owner of the lease, and hands over.
 
     Attributes:
         stop: When set, nothing more begins.
     """
 
-    def __init__(self, *, queue: Queue, lanes: Lanes, enabled: Enabled, owner: str, pause_seconds: float) -> None:
+    def __init__(
+        self, *, queue: Queue, lanes: Lanes, enabled: Enabled, leases: LeaseKeeper, pause_seconds: float
+    ) -> None:
         self.stop = asyncio.Event()
         self._queue = queue
         self._lanes = lanes
         self._enabled = enabled
-        self._owner = owner
+        self._leases = leases
         self._pause_seconds = pause_seconds
 
     async def begin(self, chunks: Sequence[Chunk]) -> set[str]:
@@ -38,10 +42,14 @@ class Beginning:
 
         Raises:
             Stopping: This process is about to end.
+            Unavailable: The lease ran out since it was found: another worker may be at it.
         """
+        term = self._leases.term
+        if chunks and not self._leases.owned("score"):
+            raise Unavailable("the lease ran out while work was looked for")
         disabled = {rule for rule in _rules(chunks) if not await self._enabled.now(rule)}
         begun = [chunk for chunk in chunks if chunk.rule.name not in disabled]
-        started = [entry for chunk in begun for entry in entries(chunk, "started", worker=self._owner)]
+        started = [entry for chunk in begun for entry in entries(chunk, "started", worker=self._leases.owner)]
         while started:
             if self.stop.is_set():
                 raise Stopping
@@ -52,7 +60,7 @@ class Beginning:
                 log.warning("start_postponed", extra={"rules": sorted(_rules(begun)), "reason": str(error)})
                 await asyncio.sleep(self._pause_seconds)
         for chunk in begun:
-            self._lanes.put(chunk)
+            self._lanes.put(replace(chunk, term=term))
         return disabled
 
 

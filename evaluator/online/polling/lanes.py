@@ -7,11 +7,12 @@ import logging
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from evaluator.errors import EvaluatorError
 from evaluator.online.budgets.purses import Purses
+from evaluator.online.leases import LeaseKeeper
 from evaluator.online.polling.work import (
     Chunk,
     ListsRules,
@@ -26,6 +27,7 @@ from evaluator.scoring.request import EvaluationRequest, MetricRef
 from storage.errors import Unavailable
 from storage.model import Purpose
 from storage.queue import Decision, Queue
+from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ TRIES_AMONG_OTHERS = 2
 """What workers died at so often is scored alone."""
 WAITING_PER_LANE = 4
 """Chunks of a rule that wait, for each lane, before it takes no further page of targets."""
+LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Enabled:
@@ -61,7 +64,7 @@ class Lanes:
 
     A rule that is alone has all lanes of the pace; of several, each has its share, whatever the others hold.  What two
     workers died at is scored when nothing else is: then it is known what the third dies at.  `run` must be running;
-    `owner` signs the ledger; `purses` pay for calls to judges, None = nobody counts.
+    the owner of `leases` signs the ledger; `purses` pay for calls to judges, None = nobody counts.
 
     Attributes:
         room: Set when a rule that had no room has some again; whoever waits for it clears it.
@@ -73,7 +76,7 @@ class Lanes:
         scoring: ScoresRecords,
         queue: Queue,
         enabled: Enabled,
-        owner: str,
+        leases: LeaseKeeper,
         pace: Pace,
         purses: Purses | None = None,
     ) -> None:
@@ -81,7 +84,8 @@ class Lanes:
         self._scoring = scoring
         self._queue = queue
         self._enabled = enabled
-        self._owner = owner
+        self._leases = leases
+        self._owner = leases.owner
         self._purses = purses
         self._lanes = pace.lanes
         self._due: dict[str, deque[Chunk]] = {}
@@ -161,7 +165,8 @@ class Lanes:
     async def _lane(self, chunk: Chunk) -> None:
         rule = chunk.rule.name
         try:
-            await self._score(chunk)
+            for part in await self._still_ours(chunk):
+                await self._score(part)
         except asyncio.CancelledError:
             self._cut_off.append(chunk)
             raise
@@ -177,6 +182,19 @@ class Lanes:
                 self.room.set()
             if not self._due and not self._busy and not self._suspects:
                 self._idle.set()
+
+    async def _still_ours(self, chunk: Chunk) -> list[Chunk]:
+        """What of a chunk nobody else has begun: since our lease ran out once, another worker may be at it."""
+        while True:
+            if chunk.term == self._leases.term and self._leases.owned("score"):
+                return [chunk]
+            try:
+                ours = await self._queue.begun_by(self._owner, chunk.rule.name, chunk.records)
+            except Unavailable as error:
+                log.warning("scoring_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
+                await asyncio.sleep(LONGEST_PAUSE_SECONDS / 10)
+            else:
+                return _parts(chunk, ours)
 
     async def _score(self, chunk: Chunk) -> None:
         """Score a chunk to the end: trouble of the store is waited out, since nobody else will do this work."""
@@ -206,7 +224,7 @@ class Lanes:
                 log.warning("scoring_postponed", extra={"rule": chunk.rule.name, "reason": str(error)})
             request = replace(request, deduplicate=True)  # what is stored already is not computed again
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 10.0)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _concluded(self, chunk: Chunk, request: EvaluationRequest) -> list[Decision]:
         """What came of a chunk.
@@ -245,3 +263,14 @@ class Lanes:
             concluded(chunk, record, metric, conclusion, worker=self._owner)
             for (record, metric), conclusion in zip(pairs, conclusions, strict=True)
         ]
+
+
+def _parts(chunk: Chunk, pairs: Collection[tuple[str, str]]) -> list[Chunk]:
+    """A chunk without what is not among these pairs of metric and target."""
+    records_of: dict[tuple[str, ...], list[TargetRecord]] = {}
+    for record in chunk.records:
+        if metrics := tuple(metric for metric in chunk.metrics if (metric, record.ref.key) in pairs):
+            records_of.setdefault(metrics, []).append(record)
+    if (kept := sum(map(len, records_of.values()))) < len(chunk.records):
+        log.info("taken_over_by_others", extra={"rule": chunk.rule.name, "targets": len(chunk.records) - kept})
+    return [replace(chunk, metrics=metrics, records=tuple(records)) for metrics, records in records_of.items()]

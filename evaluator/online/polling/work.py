@@ -69,6 +69,7 @@ class Chunk:
         tries: How often a worker began this attempt.
         died: A worker died at it: it is begun anew, and counted as begun when its turn comes.
         first_attempt_ms: When the first attempt failed; 0 = none did.
+        term: Of the lease under which it was begun.
     """
 
     rule: RuleDefinition
@@ -78,6 +79,7 @@ class Chunk:
     tries: int = 1
     died: bool = False
     first_attempt_ms: int = 0
+    term: int = 0
 
 
 def wanted(rule: RuleDefinition) -> Candidates:

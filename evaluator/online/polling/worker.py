@@ -79,13 +79,13 @@ class OnlineWorker:
         self._places = Places(queue, save_seconds=pace.cursor_seconds)
         self._enabled = Enabled(rules, seconds=pace.poll_seconds)
         self._lanes = Lanes(
-            scoring=scoring, queue=queue, enabled=self._enabled, owner=leases.owner, pace=pace, purses=purses
+            scoring=scoring, queue=queue, enabled=self._enabled, leases=leases, pace=pace, purses=purses
         )
         self._beginning = Beginning(
             queue=queue,
             lanes=self._lanes,
             enabled=self._enabled,
-            owner=leases.owner,
+            leases=leases,
             pause_seconds=pace.poll_seconds,
         )
         awaiting = Awaiting(queue=queue, owner=leases.owner)

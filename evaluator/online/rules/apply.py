@@ -173,7 +173,8 @@ def _metric_plan(metric: MetricDefinition, before: Directory) -> Applied:
         return Applied(
             kind="metric", name=metric.name, action=Action.CREATED, version=metric.version, warnings=warnings
         )
-    changes = _changes(current.to_body(), metric.to_body())
+    stated = replace(metric, alignment_id=current.alignment_id)  # nobody can state which alignment made a version
+    changes = _changes(current.to_body(), stated.to_body())
     return Applied(
         kind="metric",
         name=metric.name,

@@ -170,7 +170,9 @@ class Rules:
         if self._prices is not None:
             await check_prices(rule.budget, metrics, directory, self._prices)
         named = await with_known_filter(rule, compiled, metrics, directory)
-        return replace(named, metrics=slugs, actions=self._actions.checked(rule.actions, metrics=kept))
+        actions = self._actions.checked(rule.actions, metrics=kept)
+        actions = await self._actions.with_queues(actions, metrics=list(kept.values()), level=rule.level)
+        return replace(named, metrics=slugs, actions=actions)
 
     def _readable(self, document: Document) -> RuleRecord | None:
         """One that a newer program wrote must not end all the others."""

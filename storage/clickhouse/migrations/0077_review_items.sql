@@ -1,5 +1,6 @@
 -- What stands in a review queue (definition: control_docs 'queue').  Claims: annotator -> reserved until, taken by ONE conditional UPDATE (review_claim) and read back.
--- Done and Skipped: annotators; the verdict itself is a row of feedback.
+-- Done and Skipped: annotators; the verdict itself is a row of feedback.  Items are taken up by (CreatedAt, Rank): Rank is the place in its filling.
+-- ItemId is made of queue, metric and target.  Fillings take turns (lease 'review'), so that an item is one row.
 CREATE TABLE IF NOT EXISTS review_items
 (
     Queue LowCardinality(String),
@@ -11,6 +12,7 @@ CREATE TABLE IF NOT EXISTS review_items
     SessionId String CODEC(ZSTD(1)),
     EvaluationId UUID,
     Source LowCardinality(String),
+    Rank UInt32,
     Claims Map(String, DateTime64(3)),
     Skipped Array(String),
     Done Array(String),

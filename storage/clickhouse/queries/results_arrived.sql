@@ -8,7 +8,7 @@ FROM (
            MetricVersion AS metric_version, toString(MetricDigest) AS metric_digest, toString(Kind) AS kind,
            toString(Purpose) AS purpose, toString(Status) AS status, toString(ErrorCode) AS error_code, ErrorMessage AS error_message,
            toString(OutputType) AS output_type, Value AS value, toString(Label) AS label, CAST(Labels, 'Array(String)') AS labels,
-           Text AS text, Explanation AS explanation, toString(RuleId) AS rule, RuleVersion AS rule_version, RunId AS run, Trial AS trial,
+           Text AS text, Explanation AS explanation, toString(RuleId) AS rule, RuleVersion AS rule_version, RunId AS run, Trial AS trial, toString(Annotator) AS annotator,
            toUnixTimestamp64Milli(Watermark) AS watermark_ms, hex(InputDigest) AS input_digest, hex(InputsDigest) AS inputs_digest, JudgeTraceId AS judge_trace_id, toString(JudgeModel) AS judge_model,
            InputTokens AS input_tokens, OutputTokens AS output_tokens, CostUsd AS cost_usd, LatencyMs AS latency_ms,
            CAST(Metadata, 'Map(String, String)') AS metadata, toUnixTimestamp64Milli(StartedAt) AS started_ms,

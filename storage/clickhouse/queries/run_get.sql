@@ -4,7 +4,7 @@ SELECT r.RunId AS run_id, toString(r.Kind) AS kind, toString(r.Subject) AS subje
        toUnixTimestamp64Micro(r.CreatedAt) AS created_us, multiIf(e.Final != '', e.Final, e.Last != '', e.Last, 'PENDING') AS state,
        e.Done AS done, e.Total AS total, e.Usage AS usage, e.Detail AS detail, e.Checkpoint AS checkpoint,
        e.Cancels > 0 AND e.Final IN ('', 'CANCELLED') AS cancel_requested, toUnixTimestamp64Micro(e.UpdatedAt) AS updated_us
-FROM (SELECT * FROM runs FINAL WHERE RunId IN {run_ids:Array(String)}) AS r
+FROM (SELECT * FROM runs FINAL WHERE RunId IN {run_ids:Array(String)} AND Kind IN ('batch', 'backfill', 'recompute')) AS r
 LEFT JOIN (
     SELECT RunId, argMinIf(toString(x.State), x.At, Event = 'state' AND State IN {finals:Array(String)}) AS Final,
            argMaxIf(toString(x.State), x.At, Event = 'state') AS Last,
