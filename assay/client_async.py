@@ -24,6 +24,7 @@ from assay.client_funnels import RuleFunnel, rule_funnel
 from assay.client_model import Ended, Result, Trial, Watched, call_failed
 from assay.client_previews import RulePreview, preview_rule
 from assay.client_queues import AsyncQueueClient
+from assay.client_rechecks import AsyncRecheckClient
 from assay.client_runs import Run
 from assay.evaluated import Evaluated
 from evaluator.metrics.definition import MetricDefinition
@@ -44,7 +45,7 @@ from storage.runs import RunState
 R = TypeVar("R")
 
 
-class AsyncClient(AsyncFeedbackClient, AsyncAligningClient, AsyncAgreementClient, AsyncQueueClient):
+class AsyncClient(AsyncFeedbackClient, AsyncAligningClient, AsyncAgreementClient, AsyncQueueClient, AsyncRecheckClient):
     """The same for asyncio.  A context manager."""
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:

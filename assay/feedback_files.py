@@ -32,7 +32,7 @@ TOLD = (
 _FREE = frozenset(
     {"explanation", "annotator", "judge_explanation", "retractor", "retract_reason", "session_id", "expected", "judged"}
 )
-_NUMBER = re.compile(r"[+-][0-9.eE+-]+")
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 MAX_FIELD = 2**24
 

@@ -23,6 +23,7 @@ MODULES = (
     "ingest.sustained",
     "receiver_memory",
     "online",
+    "alignment",
     "install",
 )
 

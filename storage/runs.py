@@ -242,6 +242,9 @@ class Runs(Protocol):
     async def failures(self, run_id: str) -> list[RunFailures]:
         """Why results of a run failed, the most frequent reasons first, at most 100."""
 
+    async def unpaid(self, run_id: str) -> Mapping[str, int]:
+        """How many pairs of a run no budget covered, by metric."""
+
     async def page(
         self, selected: Selected, *, after: Sequence[str | int], until_ns: int, limit: int
     ) -> list[SelectedTarget]:
@@ -263,7 +266,8 @@ class Runs(Protocol):
         """Put targets × metrics into a run's ledger."""
 
     async def enqueue_failures(self, run_id: str, of_run: str, metrics: Collection[str]) -> None:
-        """Put every (target, metric of these) whose newest attempt failed in another run into a run's ledger."""
+        """Put every (target, metric of these) that failed at last in another run, or that no budget covered there, into
+        a run's ledger."""
 
     async def enqueue_scored(self, run_id: str, selected: Selected, metrics: Mapping[str, int]) -> None:
         """Put every target that has a current result of these metrics, but not of these versions, into the ledger."""

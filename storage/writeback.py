@@ -28,3 +28,6 @@ class WriteBack(Protocol):
 
     async def newest_ms(self) -> int:
         """Server time of the newest result, milliseconds; 0 when there is none."""
+
+    async def settled_ms(self) -> int:
+        """Server time before which no result can still become visible, or in part only, milliseconds."""

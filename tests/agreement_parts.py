@@ -111,8 +111,8 @@ def a_world(generator: random.Random, targets: int, **other: object) -> list[Spo
     for number in range(targets):
         truth = generator.random() < 0.4
         said = [("ann", verdict(truth))]
-        for annotator in generator.choice((("bob",), ("cyd",), ("bob", "cyd"))) if number % 3 == 0 else ():
-            said.append((annotator, verdict(truth != (generator.random() < 0.1))))
+        others = generator.choice((("bob",), ("cyd",), ("bob", "cyd"))) if number % 3 == 0 else ()
+        said += [(annotator, verdict(truth != (generator.random() < 0.1))) for annotator in others]
         fields: dict[str, object] = {
             "said": said,
             "judged": verdict(truth != (generator.random() < 0.2)),

@@ -80,7 +80,6 @@ async def align(
     price: Price | None = None,
     in_flight: int = 50,
     purses: Purses | None = None,
-    ttl_seconds: float = 30.0,
     retries: Retries = QUICK,
 ) -> AsyncIterator[Align]:
     """All parts on one database; nobody works yet.  Models are endpoints `gateway:/judge` and `gateway:/reflect`."""
@@ -92,7 +91,7 @@ async def align(
         model="gateway:/judge", base_url=base_url, api_key="k", endpoints=endpoints, retries=retries
     ) as judges:
         metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases())
-        leases = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=ttl_seconds, renew_seconds=0.1)
+        leases = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=120.0, renew_seconds=5.0)
         parts = AlignmentParts.of(
             database,
             metrics=metrics,
@@ -118,16 +117,18 @@ async def align(
 async def working(parts: Align) -> AsyncIterator[None]:
     """A worker for the length of the block; its leases are given back."""
     await parts.leases.renew()
-    async with asyncio.TaskGroup() as group:
-        renewing = group.create_task(parts.leases.run())
-        task = group.create_task(parts.parts.worker.run(parts.stop))
-        try:
-            yield
-        finally:
-            parts.stop.set()
-            await asyncio.wait([task])
-            renewing.cancel()
-    await parts.leases.release()
+    try:
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(parts.leases.run())
+            task = group.create_task(parts.parts.worker.run(parts.stop))
+            try:
+                yield
+            finally:
+                parts.stop.set()
+                await asyncio.wait([task])
+                renewing.cancel()
+    finally:
+        await parts.leases.release()
 
 
 def named(output_type: str = "boolean", **other: Any) -> MetricDefinition:
@@ -144,13 +145,15 @@ async def reviewed(
     annotators: Sequence[str] = ("ann",),
     version: int | None = None,
     level: Level = Level.TRACE,
+    on: Sequence[TargetRef] = (),
 ) -> list[TargetRef]:
     """Feedback on targets of its own, resolved, with a snapshot of what a judge reads; the targets.
 
     Args:
         recorded: What the judge had concluded, by place; others have nothing recorded.
+        on: Targets to speak about, where a run must not depend on ids that are drawn.
     """
-    targets = [_target(level) for _ in labelled]
+    targets = list(on) or [_target(level) for _ in labelled]
     said = [
         FeedbackRow(
             feedback_id=uuid.uuid4(),

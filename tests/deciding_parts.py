@@ -143,30 +143,36 @@ class Deciding:
 async def deciding(database: Database) -> AsyncIterator[Deciding]:
     """All parts of one evaluator; nobody works yet."""
     async with scoring(database) as parts:
-        rules = Rules(ClickHouseDefinitions(database), parts.metrics)
-        leases = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=30.0, renew_seconds=0.1)
-        aligning = AlignmentParts.of(
-            database, metrics=parts.metrics, judges=parts.judges, instruments=parts.using, leases=leases
-        )
-        yield Deciding(
-            database=database,
-            scoring=parts,
+        yield deciding_with(parts)
+
+
+def deciding_with(parts: Scoring) -> Deciding:
+    """Over parts that score."""
+    database = parts.database
+    rules = Rules(ClickHouseDefinitions(database), parts.metrics)
+    leases = LeaseKeeper(ClickHouseLeases(database), ttl_seconds=30.0, renew_seconds=0.1)
+    aligning = AlignmentParts.of(
+        database, metrics=parts.metrics, judges=parts.judges, instruments=parts.using, leases=leases
+    )
+    return Deciding(
+        database=database,
+        scoring=parts,
+        rules=rules,
+        parts=DecisionParts.of(
+            database,
+            metrics=parts.metrics,
             rules=rules,
-            parts=DecisionParts.of(
-                database,
-                metrics=parts.metrics,
-                rules=rules,
-                instruments=parts.using,
-                leases=leases,
-                verifies=aligning.reverifier,
-                poll_seconds=0.1,
-                rest_seconds=0.1,
-            ),
-            alignments=ClickHouseAlignments(database),
-            feedbacks=ClickHouseFeedbacks(database),
-            rechecks=ClickHouseRechecks(database),
+            instruments=parts.using,
             leases=leases,
-        )
+            verifies=aligning.reverifier,
+            poll_seconds=0.1,
+            rest_seconds=0.1,
+        ),
+        alignments=ClickHouseAlignments(database),
+        feedbacks=ClickHouseFeedbacks(database),
+        rechecks=ClickHouseRechecks(database),
+        leases=leases,
+    )
 
 
 def a_judge(**other: Any) -> MetricDefinition:

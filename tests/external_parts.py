@@ -25,7 +25,7 @@ from storing import until
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
 from evaluator.online.external.targets import Targets
-from evaluator.online.external.worker import ExternalWorker, Round
+from evaluator.online.external.worker import ExternalWorker, HearsPeople, Round
 from evaluator.online.leases import LeaseKeeper
 from exporter.server import Endpoints, ExporterSettings, serve
 from storage.clickhouse.client import Database
@@ -79,6 +79,7 @@ async def external(
     memory_seconds: float = 60.0,
     page: int = 500,
     pause_seconds: float = 0.0,
+    people: HearsPeople | None = None,
 ) -> External:
     """One that holds the lease and has looked at nothing yet."""
     metrics = Metrics(ClickHouseDefinitions(database), builtin=builtin_metrics(), aliases=aliases(), fresh_seconds=0.0)
@@ -93,6 +94,7 @@ async def external(
         results=ClickHouseResults(database),
         queue=ClickHouseQueue(database),
         leases=leases,
+        people=people,
         pause_seconds=pause_seconds,
         wait_seconds=wait_seconds,
         memory_seconds=memory_seconds,

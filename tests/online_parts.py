@@ -69,7 +69,7 @@ class Online:
             purses=self.purses,
         )
 
-    def leases(self, *, ttl_seconds: float = 30.0, renew_seconds: float = 0.1) -> LeaseKeeper:
+    def leases(self, *, ttl_seconds: float = 30.0, renew_seconds: float = 1.0) -> LeaseKeeper:
         """Of one process."""
         return LeaseKeeper(ClickHouseLeases(self.database), ttl_seconds=ttl_seconds, renew_seconds=renew_seconds)
 

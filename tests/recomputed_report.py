@@ -102,7 +102,7 @@ def _sign_flip(moved: list[float]) -> float:
             following[total - each] += count
         ways = dict(following)
     observed = round(2 * sum(moved))
-    p_value = sum(count for total, count in ways.items() if total >= observed) / 2 ** len(halves)
+    p_value = sum(count for total, count in ways.items() if total >= observed) / 2.0 ** len(halves)
     if all(each == 2 for each in halves):  # it is McNemar's test then
         fixed = (observed // 2 + len(halves)) // 2
         assert isclose(p_value, sum(comb(len(halves), k) for k in range(fixed, len(halves) + 1)) / 2 ** len(halves))

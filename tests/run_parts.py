@@ -94,13 +94,15 @@ async def working(
     parts: RunParts,
     *,
     pace: Pace = PACE,
-    ttl_seconds: float = 30.0,
     bulk: Bulk | None = None,
     live: Live | None = None,
     shared: LeaseKeeper | None = None,
 ) -> AsyncIterator[LeaseKeeper]:
-    """A worker for the length of the block; its leases are given back, unless they are `shared`."""
-    leases = shared or LeaseKeeper(ClickHouseLeases(parts.database), ttl_seconds=ttl_seconds, renew_seconds=0.1)
+    """A worker for the length of the block; its leases are given back, unless they are `shared`.
+
+    Nobody renews its own ones, so they must not run out on a busy machine: its runs would never end.
+    """
+    leases = shared or LeaseKeeper(ClickHouseLeases(parts.database), ttl_seconds=600.0)
     worker = RunWorker(
         runs=parts.runs,
         metrics=parts.scoring.metrics,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from feedback_parts import feedback_parts
+
 from evaluator.errors import RuleNotFound
 from evaluator.metrics.catalogue import aliases, builtin_metrics
 from evaluator.metrics.registry import Metrics
@@ -132,6 +134,7 @@ async def running_front(
         ),
         runs=run_catalogue(database, metrics),
         completions=Ends(completions=ClickHouseCompletions(database)),
+        desk=feedback_parts(database).desk,
     )
     async with serving(address, parts, grace_seconds=grace_seconds) as port:
         yield Front(

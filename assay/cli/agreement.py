@@ -12,6 +12,7 @@ import typer
 from assay.cli.connection import client
 from assay.cli.console import Json, Printer
 from assay.cli.main import DataDir, app
+from assay.cli.scores import SCORE
 
 if TYPE_CHECKING:
     from evaluator.feedback.agreed import Agreement, AgreementGroup
@@ -49,7 +50,7 @@ MAX_CONFUSED = 8
 """Verdicts that a table of confusions has room for in a terminal; `--json` has all of them."""
 
 
-@app.command("agreement", rich_help_panel="Feedback")
+@app.command("agreement", rich_help_panel=SCORE)
 def agreement(
     metric: Annotated[str, typer.Argument(help="Metric, by name.")],
     version: Annotated[int | None, typer.Option(help="Its version; the active one unless given.")] = None,

@@ -119,7 +119,6 @@ _STEPS = {
     "NAME_TAKEN": "choose another name with --name",
     "ALREADY_ACCEPTED": "`assay metric restore METRIC VERSION` goes back to an earlier version",
     "QUEUE_NOT_FOUND": "`assay queue list` shows what there is",
-    "BULK_NOT_FOUND": "the id is what `assay queue complete` or `assay feedback import` said",
     "LEVEL_MISMATCH": "write TRACE:SPAN for a span, TRACE for a trace",
     "ABORTED": "read it again and repeat the edit",
     "ALREADY_EXISTS": "choose another name, or use `update`",

@@ -81,9 +81,7 @@ def accept(
     repoint: Annotated[
         list[str] | None, typer.Option(help="Of a built-in metric: a rule that is to use the fork; '*' = all.")
     ] = None,
-    rebase: Annotated[
-        bool, typer.Option("--rebase", help="On the active version; verified first.")
-    ] = False,
+    rebase: Annotated[bool, typer.Option("--rebase", help="On the active version; verified first.")] = False,
     author: Author = "",
     data_dir: DataDir = None,
     as_json: Json = False,

@@ -55,6 +55,7 @@ def main() -> None:
         previewing,
         proving,
         queues,
+        rechecking,
         reviewing,
         rules,
         running,

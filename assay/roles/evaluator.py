@@ -172,9 +172,7 @@ async def _core(
             instruments=instruments,
             expressions=expressions,
             metrics=metrics,
-            rules=Rules(
-                definitions, metrics, actions=offered_actions(settings, reviews.on_offer), prices=judges
-            ),
+            rules=Rules(definitions, metrics, actions=offered_actions(settings, reviews.on_offer), prices=judges),
             telemetry=telemetry,
             grouped=grouped,
             queue=own.queue(database),
@@ -218,7 +216,7 @@ async def _serve(core: _Core, stop: asyncio.Event, ready: Callable[[dict[str, An
                     for work in (
                         _warm_up(core.judges),
                         leases.run(),
-                        keep_up(settings, core.database, core.metrics, leases, write_back),
+                        keep_up(settings, core.database, core.metrics, leases, write_back, _desk(core)),
                         act(settings, core.database, leases, core.reviews.sender),
                         core.reviews.follower(leases).run(),
                         decisions.worker.run(),

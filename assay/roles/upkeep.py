@@ -6,6 +6,8 @@ import asyncio
 from importlib.metadata import version
 
 from assay.settings import Settings
+from evaluator.feedback.desk import Desk
+from evaluator.feedback.hearing import Hearing
 from evaluator.metrics.registry import Metrics
 from evaluator.online.emitting.worker import EmittingWorker
 from evaluator.online.external.targets import Targets
@@ -26,13 +28,13 @@ MAINTENANCE_SECONDS = 600.0
 
 
 async def keep_up(
-    settings: Settings, database: Database, metrics: Metrics, leases: LeaseKeeper, write_back: WriteBack
+    settings: Settings, database: Database, metrics: Metrics, leases: LeaseKeeper, write_back: WriteBack, desk: Desk
 ) -> None:
     """All of it, until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(WriteBackWorker(write_back, leases).run())
         tasks.create_task(_maintain(settings, leases))
-        tasks.create_task(_take_external(database, metrics, leases))
+        tasks.create_task(_take_external(database, metrics, leases, desk))
         tasks.create_task(_emit(settings, database, leases))
 
 
@@ -43,8 +45,8 @@ async def _maintain(settings: Settings, leases: LeaseKeeper) -> None:
         await MaintenanceWorker(ClickHouseMaintenance(database), ClickHouseQueue(database), leases).run()
 
 
-async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeeper) -> None:
-    """What others say about spans becomes results."""
+async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeeper, desk: Desk) -> None:
+    """What others say about spans becomes results, and what people say about our metrics feedback."""
     events = ClickHouseResultEvents(database)
     worker = ExternalWorker(
         events=events,
@@ -54,6 +56,7 @@ async def _take_external(database: Database, metrics: Metrics, leases: LeaseKeep
         results=ClickHouseResults(database),
         queue=ClickHouseQueue(database),
         leases=leases,
+        people=Hearing(desk),
     )
     await worker.run()
 

@@ -141,14 +141,19 @@ class Rechecker:
             using=self.using,
             book=book,
         )
+        ended: BudgetExhausted | ModelUnavailable | None = None
         async with asyncio.TaskGroup() as group:
             storing = group.create_task(book.run())
             try:
                 for start in range(0, len(rows), CHUNK):
                     found = await checking.rows(rows[start : start + CHUNK])
                     await self.rechecks.keep(definition.name, found)
+            except (BudgetExhausted, ModelUnavailable) as error:  # leaving with it, the group would wrap it
+                ended = error
             finally:
                 storing.cancel()
+        if ended is not None:
+            raise ended
 
     async def _forebear(self, definition: MetricDefinition) -> str:
         """The built-in metric that this one is an untouched fork of; '' = none."""

@@ -19,7 +19,7 @@ from evaluator.alignment.calls import Book, RunJudge
 from evaluator.alignment.choices import Choice, chosen, rebased
 from evaluator.alignment.definition import AlignmentPlan, Caps
 from evaluator.alignment.loading import Loaded
-from evaluator.alignment.model import Line, Optimized, Row, RowResult, Split, Verdict
+from evaluator.alignment.model import BudgetExhausted, Line, ModelUnavailable, Optimized, Row, RowResult, Split, Verdict
 from evaluator.alignment.optimizing.design import REPEATS
 from evaluator.alignment.outcome import AlignmentOutcome
 from evaluator.alignment.proof.evidence import Turned, turned
@@ -256,9 +256,14 @@ def _notes(by_hand: Sequence[Guideline], *, sealed: bool, moved: bool, rows: int
 @asynccontextmanager
 async def _running(book: Book) -> AsyncIterator[None]:
     """Stores answers as they come."""
+    ended: BudgetExhausted | ModelUnavailable | None = None
     async with asyncio.TaskGroup() as group:
         task = group.create_task(book.run())
         try:
             yield
+        except (BudgetExhausted, ModelUnavailable) as error:  # leaving with it, the group would wrap it
+            ended = error
         finally:
             task.cancel()
+    if ended is not None:
+        raise ended

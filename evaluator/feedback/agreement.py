@@ -21,7 +21,6 @@ from storage.feedback import ResolutionStatus
 from storage.model import OutputType, Score
 
 MAX_TARGETS = 100_000
-"""Beyond, a sample is drawn by a hash of the target, and said."""
 OWN_DIMENSIONS = frozenset({"class", "level", "annotator", "version", "queue"})
 """What a label says of itself; any other dimension is an attribute of the target, as its snapshot has it."""
 MAX_DIMENSIONS = 10
@@ -59,8 +58,13 @@ def watched(definition: MetricDefinition) -> str:
             return "ccc"
 
 
-async def measure_agreement(metrics: Metrics, labels: Labels, query: AgreementQuery) -> Agreement:
+async def measure_agreement(
+    metrics: Metrics, labels: Labels, query: AgreementQuery, *, max_targets: int = MAX_TARGETS
+) -> Agreement:
     """Read and count.
+
+    Args:
+        max_targets: Beyond, a sample is drawn by a hash of the target, and said.
 
     Raises:
         MetricNotFound: There is no such metric, or version.
@@ -81,7 +85,7 @@ async def measure_agreement(metrics: Metrics, labels: Labels, query: AgreementQu
         segments=bool(set(query.by) - OWN_DIMENSIONS),
     )
     there = await labels.count(chosen)
-    share = min(1.0, MAX_TARGETS / there) if there else 1.0
+    share = min(1.0, max_targets / there) if there else 1.0
     targets = await labels.read(chosen, share=share)
     found = await asyncio.to_thread(agreement_of, definition, targets, by=query.by)
     if share == 1.0:

@@ -225,7 +225,10 @@ class Desk:
     async def _told_apart(
         self, entries: Sequence[_Entry | EvaluatorError], *, by_content: bool
     ) -> list[_Entry | EvaluatorError]:
-        """Entries of which those that are there already hold what is there."""
+        """Entries of which those that are there already hold what is there.
+
+        What was taken back and is imported again is new; what telemetry or a repeated call brings again is not.
+        """
         good = [each for each in entries if isinstance(each, _Entry)]
         known = dict(await self.feedbacks.by_id({each.row.feedback_id for each in good}))
         same: dict[tuple[object, ...], FeedbackRow] = {}
@@ -238,7 +241,7 @@ class Desk:
         for each in entries:
             if isinstance(each, _Entry):
                 there = known.get(each.row.feedback_id) or same.get(_content(each.row))
-                if there is not None and by_content and there.status is FeedbackStatus.RETRACTED:
+                if there is not None and there.status is FeedbackStatus.RETRACTED and each.row.bulk_id != NO_ID:
                     each, there = replace(each, row=replace(each.row, feedback_id=uuid.uuid4())), None
                 each = replace(each, row=there or each.row, present=there is not None)
                 known[each.row.feedback_id] = each.row

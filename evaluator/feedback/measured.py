@@ -9,7 +9,7 @@ from typing import TypeVar
 from evaluator.metrics.agreeing import label_pairs
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.statistics.estimate import Cell
-from storage.model import Score
+from storage.model import OutputType, Score
 
 ALL = "all"
 MAX_VALUES = 50
@@ -23,7 +23,9 @@ T = TypeVar("T")
 def confusion_of(
     definition: MetricDefinition, expected: Sequence[Score], concluded: Sequence[Score]
 ) -> tuple[Cell, ...]:
-    """How often one verdict met another; empty where there are too many for a table."""
+    """How often one verdict met another; empty of fractions, and where there are too many for a table."""
+    if definition.output_type in (OutputType.PERCENTAGE, OutputType.NUMBER):
+        return ()
     cells = label_pairs(definition, expected, concluded).confusion()
     return cells if len(cells) <= MAX_CELLS else ()
 

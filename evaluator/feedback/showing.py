@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from evaluator.metrics.definition import MetricDefinition
-from storage.feedback import FeedbackRow, Resolution, ResolutionStatus
-from storage.model import RESULT_NAMESPACE, Abstention, Evaluation, MetricKind, Outcome, Purpose, Status
+from storage.feedback import FeedbackRow, Resolution, ResolutionMethod, ResolutionStatus
+from storage.model import RESULT_NAMESPACE, Abstention, Evaluation, MetricKind, Outcome, Purpose, Status, storable
 from storage.telemetry import TargetRecord
 
 TAKEN_BACK = "people do not agree on it any more"
@@ -56,11 +56,13 @@ def result_of(
 def _outcome(resolution: Resolution, counted: Sequence[FeedbackRow]) -> Outcome:
     if resolution.status is not ResolutionStatus.RESOLVED or resolution.expected is None:
         return Abstention(reason=resolution.reason or TAKEN_BACK, status=Status.RETRACTED)
-    return replace(resolution.expected, explanation=resolution.reason or _why(counted))
+    return replace(resolution.expected, explanation=why(resolution, counted))
 
 
-def _why(counted: Sequence[FeedbackRow]) -> str:
-    """In the annotators' words; of several each under its name."""
+def why(resolution: Resolution, counted: Sequence[FeedbackRow]) -> str:
+    """In the words of whoever decided, else of the annotators: of several each under their name."""
+    if resolution.reason or resolution.method is ResolutionMethod.ADJUDICATED:
+        return storable(resolution.reason)
     said = [row for row in counted if row.rationale]
     if len(said) == 1:
         return said[0].rationale

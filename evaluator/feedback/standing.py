@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from evaluator.feedback.settling import Settled, settle
-from evaluator.feedback.showing import result_of
+from evaluator.feedback.showing import result_of, why
 from evaluator.metrics.definition import MetricDefinition
 from storage.feedback import FeedbackRow, Feedbacks, Resolution, ResolutionMethod, ResolutionStatus
 from storage.model import Evaluation, MetricKind, Score, TargetRef
@@ -143,7 +143,7 @@ class Standing:
         return _Due(affected, resolution, settled.counted, shown, changed=_differs(before, resolution))
 
     async def _write(self, due: Sequence[_Due]) -> None:
-        hidden = [each for each in due if _shows(each.resolution) != _is_shown(each)]
+        hidden = [each for each in due if _shows(each) != _is_shown(each)]
         records = {each.affected.target: each.affected.record for each in hidden}
         lost = [target for target, record in records.items() if record is None]
         located = await self._telemetry.locate(lost) if lost else {}
@@ -209,18 +209,20 @@ def _differs(before: Resolution | None, now: Resolution) -> bool:
     return before is None or replace(before, updated=None) != replace(now, updated=None)
 
 
-def _shows(resolution: Resolution) -> tuple[object, ...] | None:
+def _shows(due: _Due) -> tuple[object, ...] | None:
     """What should be shown; None = nothing."""
+    resolution = due.resolution
     if resolution.status is not ResolutionStatus.RESOLVED or resolution.expected is None:
         return None
-    return (*_verdict(resolution.expected), resolution.resolver, resolution.metric_version)
+    explanation = why(resolution, due.counted)
+    return (*_verdict(resolution.expected), explanation, resolution.resolver, resolution.metric_version)
 
 
 def _is_shown(due: _Due) -> tuple[object, ...] | None:
     shown = due.shown
     if shown is None or not isinstance(shown.outcome, Score):
         return None
-    return (*_verdict(shown.outcome), shown.annotator, shown.metric_version)
+    return (*_verdict(shown.outcome), shown.outcome.explanation, shown.annotator, shown.metric_version)
 
 
 def _verdict(score: Score) -> tuple[object, ...]:

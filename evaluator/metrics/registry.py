@@ -192,9 +192,7 @@ class Metrics:
         await check_requirements(definition, after)
         await self._refuse_breaking(directory, after, definition.name)
         try:
-            return await self.keep(
-                definition, base_version=base_version, request_id=request_id, acceptance=acceptance
-            )
+            return await self.keep(definition, base_version=base_version, request_id=request_id, acceptance=acceptance)
         except NotFound:
             raise MetricNotFound(f"there is no metric {definition.name!r}") from None
         except VersionMoved:

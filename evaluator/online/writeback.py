@@ -54,6 +54,7 @@ class WriteBackWorker:
         sweep = now - self._swept_at >= SWEEP_SECONDS
         if newest_ms <= self._projected_ms and not sweep and now >= self._missing_until:
             return
+        settled_ms = await self._write_back.settled_ms()  # before anything is read
         lag_seconds = SWEEP_LAG_SECONDS if sweep else LAG_SECONDS
         since_ms = self._projected_ms if self._projected_ms > 0 else newest_ms  # a slow round must not leave a gap
         while True:
@@ -64,6 +65,7 @@ class WriteBackWorker:
             if batch.staged < MAX_RESULTS:
                 break
             await asyncio.sleep(self._pause_seconds)
-        self._projected_ms = newest_ms
+        # Of an INSERT that still ran, a row may be there and not count yet, or come with a time that is past.
+        self._projected_ms = min(newest_ms, settled_ms - 1)
         if sweep:
             self._swept_at = now

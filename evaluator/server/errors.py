@@ -20,6 +20,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from evaluator import errors as evaluator_errors
+from evaluator.alignment.model import BudgetExhausted, ModelUnavailable
 from storage import errors as storage_errors
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ TABLE: Mapping[type[BaseException], Meaning] = {
     evaluator_errors.ItemNotFound: Meaning(code=StatusCode.NOT_FOUND, reason="ITEM_NOT_FOUND"),
     evaluator_errors.ReservationLost: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="RESERVATION_LOST"),
     evaluator_errors.AlreadyReviewed: Meaning(code=StatusCode.FAILED_PRECONDITION, reason="ALREADY_REVIEWED"),
+    BudgetExhausted: Meaning(code=StatusCode.RESOURCE_EXHAUSTED, reason="BUDGET_EXHAUSTED", retry_seconds=60.0),
+    ModelUnavailable: Meaning(code=StatusCode.UNAVAILABLE, reason="MODEL_UNAVAILABLE", retry_seconds=5.0),
     storage_errors.StorageError: Meaning(code=StatusCode.INTERNAL, reason="INTERNAL"),
     storage_errors.Unavailable: Meaning(code=StatusCode.UNAVAILABLE, reason="STORAGE_UNAVAILABLE", retry_seconds=1.0),
     storage_errors.DiskLow: Meaning(code=StatusCode.UNAVAILABLE, reason="DISK_LOW", retry_seconds=30.0),

@@ -91,7 +91,7 @@ class NumberPairs:
 
     def _scale(self) -> float:
         both = np.concatenate([self._one, self._other])
-        return float(np.ptp(both)) ** 2 if len(both) else 0.0
+        return float(np.square(np.ptp(both))) if len(both) else 0.0
 
 
 class _Ranking:

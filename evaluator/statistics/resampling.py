@@ -134,6 +134,11 @@ class _Draws:
 
 
 def _run(sample: Sample, draws: _Draws) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of astronomic numbers are undefined, not a crash
+        return _all(sample, draws)
+
+
+def _all(sample: Sample, draws: _Draws) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
     point = sample.statistics(np.ones((1, draws.rows)))
     if draws.groups < FEW_GROUPS:
         nothing: dict[str, Floats] = {name: np.empty(0) for name in point}
@@ -162,7 +167,10 @@ def _estimate(
         return replace(share, value=value)
     if not difference and float(np.ptp(known)) == 0.0:
         return Estimate(value=value, count=count, note=NO_INTERVAL)
-    lower, upper = _ends(value, known, left_out[np.isfinite(left_out)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        lower, upper = _ends(value, known, left_out[np.isfinite(left_out)])
+    if not (np.isfinite(lower) and np.isfinite(upper)):
+        return Estimate(value=value, count=count, note="the values are too large for an interval")
     note = "" if len(known) == len(resampled) else f"undefined in {1 - len(known) / len(resampled):.0%} of resamples"
     return Estimate(value=value, lower=lower, upper=upper, count=count, note=note)
 

@@ -90,6 +90,8 @@ ERASED: Final[Mapping[str, Erasable]] = {
         rows="if(Level = 'session', TargetId IN {sessions}, substring(TargetId, 1, 32) IN {traces})",
     ),
     "judge_traces": Erasable(rows="hasAny({all_traces}, Links.TraceId) OR SpanAttributes['session.id'] IN {sessions}"),
+    "feedback": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),
+    "resolutions": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),
     "judge_cache": Erasable(rows="TraceId IN {traces} OR SessionId IN {sessions}"),
     "alignment_calls": Erasable(rows="hasAny({all_traces}, TraceIds) OR hasAny({all_sessions}, SessionIds)"),
     "review_items": Erasable(rows="TraceId IN {traces} OR (SessionId != '' AND SessionId IN {sessions})"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
+from storage.clickhouse import unfinished
 from storage.clickhouse.candidates import candidates
 from storage.clickhouse.client import Database
 from storage.clickhouse.ready import ready_traces
 from storage.clickhouse.session_queue import (
-    MAX_PARAMETER_BYTES,
     candidate_sessions,
     missing_parents,
     ready_sessions,
@@ -18,6 +18,7 @@ from storage.clickhouse.session_queue import (
     session_ready,
 )
 from storage.clickhouse.telemetry import MAX_NS
+from storage.clickhouse.unfinished import pages_of
 from storage.model import Level, MetricKind, TargetRef, storable
 from storage.queue import (
     TAKEN_UP_AGAIN,
@@ -41,9 +42,6 @@ from storage.telemetry import TargetRecord
 
 log = logging.getLogger(__name__)
 
-MAX_TARGETS = 1000
-"""Targets in one parameter: ClickHouse refuses form values over 128 KiB."""
-HOUR_MS = 3_600_000
 _COLUMNS = (
     "RuleId", "RuleVersion", "MetricName", "Level", "TargetId", "Watermark", "Decision", "Reason", "Attempt",
     "NextAttemptAt", "Worker", "Tries", "FirstAttemptAt",
@@ -110,7 +108,7 @@ class ClickHouseQueue:
     async def decided(self, rules: Collection[str], targets: Sequence[TargetRecord]) -> Decided:
         """See the port."""
         settled: dict[tuple[str, str, str], dict[int, LedgerDecision]] = {}
-        for part in _parts(targets):
+        for part in pages_of(targets):
             rows = await self._database.rows(
                 "decided",
                 {
@@ -129,24 +127,7 @@ class ClickHouseQueue:
 
     async def begun_by(self, worker: str, rule: str, targets: Sequence[TargetRecord]) -> set[tuple[str, str]]:
         """See the port."""
-        found: set[tuple[str, str]] = set()
-        for part in _parts(targets):
-            rows = await self._database.rows(
-                "begun_by",
-                {
-                    "worker": worker,
-                    "rule": rule,
-                    "level": str(part[0].ref.level),
-                    "targets": [record.ref.key for record in part],
-                    "first_ms": min(record.watermark_ms for record in part),
-                    "last_ms": max(record.watermark_ms for record in part),
-                },
-            )
-            asked = {(record.ref.key, record.watermark_ms) for record in part}
-            found |= {
-                (row["metric"], row["target_id"]) for row in rows if (row["target_id"], row["watermark_ms"]) in asked
-            }
-        return found
+        return await unfinished.begun_by(self._database, worker, rule, targets)
 
     async def arrivals(
         self, trace_ids: Collection[str], *, from_ms: int, until_ms: int
@@ -182,63 +163,22 @@ class ClickHouseQueue:
 
     async def abandoned(self, *, limit: int) -> list[Decision]:
         """See the port."""
-        return [
-            Decision(
-                rule=row["rule"],
-                rule_version=row["rule_version"],
-                metric=row["metric"],
-                target=target_of(row["level"], row["target_id"]),
-                watermark_ms=row["watermark_ms"],
-                decision="started",
-                attempt=row["attempt"],
-                tries=row["tries"],
-                first_attempt_ms=row["first_attempt_ms"],
-            )
-            for row in await self._database.rows("abandoned", {"max_rows": limit})
-        ]
+        return await unfinished.abandoned(self._database, limit=limit)
 
     async def retries_due(self, *, except_rules: Collection[str] = (), limit: int) -> list[Decision]:
         """See the port."""
-        return [
-            Decision(
-                rule=row["rule"],
-                rule_version=row["rule_version"],
-                metric=row["metric"],
-                target=target_of(row["level"], row["target_id"]),
-                watermark_ms=row["watermark_ms"],
-                decision="retrying",
-                reason=row["reason"],
-                attempt=row["attempt"],
-                first_attempt_ms=row["first_attempt_ms"],
-            )
-            for row in await self._database.rows(
-                "retries_due", {"except_rules": sorted(except_rules), "max_rows": limit}
-            )
-        ]
+        return await unfinished.retries_due(self._database, except_rules=except_rules, limit=limit)
 
     async def waiting_due(self, rules: Collection[str], *, limit: int) -> list[Decision]:
         """See the port."""
-        rows = await self._database.rows("waiting_due", {"rules": sorted(rules), "max_rows": limit})
-        return [
-            Decision(
-                rule=row["rule"],
-                rule_version=row["rule_version"],
-                metric=row["metric"],
-                target=target_of(row["level"], row["target_id"]),
-                watermark_ms=row["watermark_ms"],
-                decision="waiting",
-                attempt=row["attempt"],
-                next_attempt_ms=row["next_attempt_ms"],
-            )
-            for row in rows
-        ]
+        return await unfinished.waiting_due(self._database, rules, limit=limit)
 
     async def results_there(
         self, metrics: Collection[str], targets: Sequence[TargetRecord]
     ) -> Mapping[tuple[str, str], int]:
         """See the port."""
         found: dict[tuple[str, str], int] = {}
-        for part in _parts(targets):
+        for part in pages_of(targets):
             session = part[0].ref.level is Level.SESSION
             ids = {
                 "trace_ids": [] if session else sorted({record.ref.trace_id for record in part}),
@@ -267,30 +207,7 @@ class ClickHouseQueue:
         self, watched: Watched, *, after_us: int, until_us: int, again: Collection[TargetRef]
     ) -> list[Decision]:
         """See the port."""
-        rows = await self._database.rows(
-            "woken_sessions" if watched.level is Level.SESSION else "woken",
-            {
-                "rule": watched.rule,
-                "metric": watched.metric,
-                "level": str(watched.level),
-                "required": sorted(watched.required),
-                "after_us": after_us,
-                "until_us": until_us,
-                "again": sorted(target.key for target in again),
-            },
-        )
-        return [
-            Decision(
-                rule=watched.rule,
-                rule_version=row["rule_version"],
-                metric=watched.metric,
-                target=target_of(str(watched.level), row["target_id"]),
-                watermark_ms=row["watermark_ms"],
-                decision=row["decision"],
-                attempt=row["attempt"],
-            )
-            for row in rows
-        ]
+        return await unfinished.woken(self._database, watched, after_us=after_us, until_us=until_us, again=again)
 
     async def decisions_of(self, rule: str, target: TargetRef) -> list[tuple[Decision, bool]]:
         """See the port."""
@@ -359,23 +276,6 @@ class ClickHouseLeases:
         await self._database.run("lease_release", {"me": owner})
 
 
-def _parts(targets: Sequence[TargetRecord]) -> Iterator[Sequence[TargetRecord]]:
-    """Targets in pages, those of an hour together: the ledger is sorted by the hour of the watermark."""
-    ordered = sorted(targets, key=first_arrival_ms)
-    part: list[TargetRecord] = []
-    size = 0
-    for each in ordered:
-        length = 2 * len(each.ref.key.encode()) + 3  # every byte of a session's id may need an escape
-        full = len(part) == MAX_TARGETS or size + length > MAX_PARAMETER_BYTES
-        if part and (full or first_arrival_ms(each) - first_arrival_ms(part[0]) > HOUR_MS):
-            yield part
-            part, size = [], 0
-        part.append(each)
-        size += length
-    if part:
-        yield part
-
-
 def _tell(decisions: Sequence[Decision]) -> None:
     """One line of the log for each."""
     if not log.isEnabledFor(logging.DEBUG):
@@ -394,15 +294,3 @@ def _tell(decisions: Sequence[Decision]) -> None:
                 "revision_ms": decision.watermark_ms,
             },
         )
-
-
-def target_of(level: str, target_id: str) -> TargetRef:
-    """Inverse of `TargetRef.key`."""
-    match Level(level):
-        case Level.SPAN:
-            trace_id, _, span_id = target_id.partition(":")
-            return TargetRef(level=Level.SPAN, trace_id=trace_id, span_id=span_id)
-        case Level.TRACE:
-            return TargetRef(level=Level.TRACE, trace_id=target_id)
-        case Level.SESSION:
-            return TargetRef(level=Level.SESSION, session_id=target_id)

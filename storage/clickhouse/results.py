@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from storage.clickhouse.client import Database, statement
-from storage.clickhouse.queue import target_of
 from storage.clickhouse.telemetry import pages
+from storage.clickhouse.unfinished import target_of
 from storage.errors import NotFound
 from storage.model import (
     Abstention,

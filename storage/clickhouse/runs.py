@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.clickhouse.client import Database, statement
-from storage.clickhouse.queue import MAX_TARGETS, target_of
+from storage.clickhouse.unfinished import MAX_TARGETS, target_of
 from storage.errors import NotFound
 from storage.model import Level, TargetRef, storable
 from storage.runs import (
@@ -119,6 +119,10 @@ class ClickHouseRuns:
             for row in await self._database.rows("run_failures", {"run_id": run_id})
         ]
 
+    async def unpaid(self, run_id: str) -> dict[str, int]:
+        rows = await self._database.rows("run_unpaid", {"ledger": ledger_of(run_id)})
+        return {row["metric"]: row["pairs"] for row in rows}
+
     async def page(
         self, selected: Selected, *, after: Sequence[str | int], until_ns: int, limit: int
     ) -> list[SelectedTarget]:
@@ -159,7 +163,8 @@ class ClickHouseRuns:
             await self._database.insert_rows("decisions", _DECISION, rows)
 
     async def enqueue_failures(self, run_id: str, of_run: str, metrics: Collection[str]) -> None:
-        parameters = {"ledger": ledger_of(run_id), "of_run": of_run, "metrics": sorted(metrics)}
+        ledgers = {"ledger": ledger_of(run_id), "of_ledger": ledger_of(of_run)}
+        parameters = {**ledgers, "of_run": of_run, "metrics": sorted(metrics)}
         await self._database.run("run_enqueue_failures", parameters)
 
     async def enqueue_scored(self, run_id: str, selected: Selected, metrics: Mapping[str, int]) -> None:

@@ -30,6 +30,11 @@ class ClickHouseWriteBack:
         )
         return max(0, int(rows[0]["newest_ms"]))
 
+    async def settled_ms(self) -> int:
+        """See the port."""
+        rows = await self._database.rows("safe_until", {"tables": r"\bevaluations\b", "lag_ms": 0})
+        return int(rows[0]["until_us"]) // 1000
+
     async def resume(self) -> int:
         """See the port."""
         since_ms = int(time.time() * 1000) - RESUME_SECONDS * 1000

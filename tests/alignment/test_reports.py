@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from align_run_parts import PRICE, Align, align, labelled, named, reviewed, working
+from align_run_parts import PRICE, Align, align, labelled, reviewed, working
 from recomputed_report import RAW, recompute
 
+from benchmarks.align_parts import metric
 from benchmarks.align_serving import Setting, Simulation
 from evaluator.alignment.choices import Choice
 from evaluator.alignment.definition import AlignmentRequest
@@ -26,8 +27,9 @@ from evaluator.server import convert_reports as convert
 from evaluator.statistics.estimate import Estimate
 from evaluator.v1 import alignment_pb2 as pb
 from storage.clickhouse.client import Database
+from storage.model import Level, TargetRef
 
-ROWS = 24
+ROWS = 40
 SEED = 11
 
 
@@ -82,8 +84,9 @@ async def _see(url: str) -> Seen:
         align(database, world.base_url, price=PRICE) as parts,
         working(parts),
     ):
-        definition = (await parts.metrics.create(named())).definition
-        await reviewed(parts, definition, labelled(SEED, ROWS), annotators=("ann", "bob"))
+        definition = (await parts.metrics.create(metric())).definition
+        targets = [TargetRef(level=Level.TRACE, trace_id=f"{place:032x}") for place in range(1, ROWS + 1)]
+        await reviewed(parts, definition, labelled(SEED, ROWS), annotators=("ann", "bob"), on=targets)
         standing, outcome = await parts.done(AlignmentRequest(metric=definition.name, seed=5))
         assert outcome.error is None
         looking = Looking(parts=parts, run_id=standing.run.run_id, metric=definition.name, paid=[])

@@ -7,7 +7,6 @@ import json
 import uuid
 from pathlib import Path
 
-import pytest
 from running_installation import Installation
 
 Trace = tuple[str, list[str]]
@@ -21,7 +20,7 @@ def _metric(running: Installation) -> str:
         f"name: {name}\nkind: judge\nlevels: [span, trace, session]\noutput_type: boolean\n"
         'prompt: "Right? {{output}}"\n'
     )
-    made = running.run("metric", "create", str(file))
+    made = running.run("metric", "create", "-f", str(file))
     assert made.code == 0, made.err
     return name
 
@@ -66,6 +65,11 @@ def test_people_who_differ_are_told_apart_and_decided_between(running: Installat
     disputed = running.run(*add, "--expected", "false", "--annotator", "bob")
     assert "disputed (ann: true; bob: false)" in disputed.out
     assert "say why" in disputed.out
+    sql = f"SELECT Status, Expected, Annotator FROM feedback_current WHERE MetricName = '{metric}' ORDER BY Annotator"
+    assert running.query(sql) == [
+        {"Status": "submitted", "Expected": "true", "Annotator": "ann"},
+        {"Status": "submitted", "Expected": "false", "Annotator": "bob"},
+    ]
     neither = running.run("feedback", "resolve", target, metric)
     assert (neither.code, "--expected" in neither.err) == (2, True)
     decided = running.run("feedback", "resolve", target, metric, "--expected", "false", "--resolver", "eve", "--json")
@@ -76,40 +80,34 @@ def test_people_who_differ_are_told_apart_and_decided_between(running: Installat
     )
     without = running.run("feedback", "resolve", target, metric, "--exclude")
     assert (without.code, "say why it cannot be used" in without.err) == (1, True)
+    sql = f"SELECT Status, Expected, By, Method FROM resolutions_current WHERE MetricName = '{metric}'"
+    assert running.query(sql) == [{"Status": "resolved", "Expected": "false", "By": "eve", "Method": "adjudicated"}]
     left_out = running.run("feedback", "resolve", target, metric, "--exclude", "--reason", "a test call", "--json")
     assert (left_out.json["status"], left_out.json["expected"]) == ("excluded", None)
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_a_file_comes_back_as_it_was_written(running: Installation, trace: Trace, tmp_path: Path, ending: str) -> None:
+def test_a_file_comes_back_as_it_was_written(running: Installation, trace: Trace, tmp_path: Path) -> None:
     """Hostile texts and all; a second import adds nothing, and all of it can be undone."""
     metric = _metric(running)
     hostile = '=HYPERLINK("x"), it\'s "quoted"\nsecond line, \\ 日本語 🦊; - because it is'
-    for span, label in zip(trace[1], ("true", "false"), strict=True):
-        added = running.run(
-            "feedback", "add", f"{trace[0]}:{span}", "--metric", metric, "--expected", label,
-            "--because", hostile, "--annotator", "ann",
-        )  # fmt: skip
-        assert added.code == 0, added.err
-    before = running.run("feedback", "list", "--metric", metric, "--json").json
-    file = tmp_path / f"feedback.{ending}"
-    assert running.run("feedback", "export", str(file), "--metric", metric).code == 0
-    again = running.run("feedback", "import", str(file), "--json")
-    assert (again.json["added"], again.json["present"], again.json["refused"]) == (0, 2, [])
-    for each in before:
-        assert running.run("feedback", "retract", each["feedback_id"]).code == 0
-    dry = running.run("feedback", "import", str(file), "--dry-run", "--json").json
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.csv"
+    with first.open("w") as out:
+        for span, expected in zip(trace[1], (True, "false"), strict=True):
+            row = {"trace_id": trace[0], "span_id": span, "metric": metric, "expected": expected}
+            out.write(json.dumps(row | {"explanation": hostile, "annotator": "ann"}) + "\n")
+    added = running.run("feedback", "import", str(first), "--json").json
+    assert (added["added"], added["present"], added["vague"], added["refused"]) == (2, 0, 0, [])
+    assert running.run("feedback", "export", str(second), "--metric", metric, "--json").json["written"] == 2
+    again = running.run("feedback", "import", str(second), "--json").json
+    assert (again["added"], again["present"], again["refused"]) == (0, 2, [])
+    listed = running.run("feedback", "list", "--metric", metric, "--json").json
+    assert sorted((each["span_id"], each["expected"]["label"], each["explanation"]) for each in listed) == sorted(
+        (span, label, hostile) for span, label in zip(trace[1], ("true", "false"), strict=True)
+    )
+    undone = running.run("feedback", "undo", added["bulk_id"], "--json").json
+    assert undone == {"bulk_id": added["bulk_id"], "retracted": 2}
+    dry = running.run("feedback", "import", str(second), "--dry-run", "--json").json
     assert (dry["added"], dry["bulk_id"]) == (2, "")
-    back = running.run("feedback", "import", str(file), "--json").json
-    assert (back["added"], back["present"]) == (2, 0)
-    listed = running.run("feedback", "list", "--metric", metric, "--status", "submitted", "--json").json
-    kept = ("trace_id", "span_id", "expected", "explanation", "annotator", "create_time", "metric_version")
-    assert [{name: each[name] for name in kept} for each in sorted(listed, key=lambda each: each["span_id"])] == [
-        {name: each[name] for name in kept} for each in sorted(before, key=lambda each: each["span_id"])
-    ]
-    undone = running.run("feedback", "undo", back["bulk_id"], "--json")
-    assert undone.json["retracted"] == 2
-    assert running.run("feedback", "list", "--metric", metric, "--status", "submitted", "--json").json == []
 
 
 def test_bad_lines_are_named_with_what_to_change(running: Installation, trace: Trace, tmp_path: Path) -> None:
@@ -134,15 +132,3 @@ def test_bad_lines_are_named_with_what_to_change(running: Installation, trace: T
     assert (typo.code, "'expected'" in typo.err) == (2, True)
     file.write_bytes(b"\xff\xfe")
     assert "UTF-8" in running.run("feedback", "import", str(file)).err
-
-
-def test_the_views_say_what_the_commands_say(running: Installation, trace: Trace) -> None:
-    """The same names of states in SQL."""
-    metric, target = _metric(running), f"{trace[0]}:{trace[1][0]}"
-    running.run("feedback", "add", target, "--metric", metric, "--expected", "true", "--annotator", "ann")
-    sql = f"SELECT Status, Expected, Annotator FROM feedback_current WHERE MetricName = '{metric}'"
-    assert running.query(sql) == [{"Status": "submitted", "Expected": "true", "Annotator": "ann"}]
-    sql = f"SELECT Status, Expected, By, Method FROM resolutions_current WHERE MetricName = '{metric}'"
-    assert running.query(sql) == [{"Status": "resolved", "Expected": "true", "By": "ann", "Method": "self"}]
-    printed = running.run("sql", f"SELECT Status FROM resolutions_current WHERE MetricName = '{metric}'", "--json")
-    assert "resolved" in json.dumps(printed.out)

@@ -67,6 +67,7 @@ class Reader:
 
     installation: Installation
     folder: Path
+    patience_seconds: float = PATIENCE_SECONDS
 
     def read(self, block: Block) -> None:
         """Run one block until it says what the page shows; a failing command or another answer is an error."""
@@ -112,7 +113,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=self.patience_seconds,
             check=False,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"

@@ -14,15 +14,22 @@ import yaml
 from blocks import ROOT
 
 from assay.cli import (
+    agreement,
     alerts,
+    aligning,
     applying,
     completing,
+    deciding,
     erasing,
     explaining,
+    feedback,
     main,
     metrics,
     previewing,
     proving,
+    queues,
+    rechecking,
+    reviewing,
     rules,
     running,
     runs,
@@ -46,9 +53,12 @@ from storage.model import Level
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "README.md"])
 COMMAND_MODULES = (
+    agreement,
     alerts,
+    aligning,
     applying,
     completing,
+    deciding,
     erasing,
     metrics,
     rules,
@@ -59,8 +69,12 @@ COMMAND_MODULES = (
     testing,
     watching,
     explaining,
+    feedback,
     previewing,
     proving,
+    queues,
+    rechecking,
+    reviewing,
 )
 """Imported, they register their commands."""
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")

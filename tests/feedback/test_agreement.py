@@ -17,7 +17,7 @@ from storing import SentSpan, a_result
 
 from evaluator.errors import InvalidFeedback, MetricNotFound
 from evaluator.feedback.agreed import Agreement
-from evaluator.feedback.agreement import MAX_TARGETS, AgreementQuery, measure_agreement
+from evaluator.feedback.agreement import AgreementQuery, measure_agreement
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.server.agreement import AgreementCalls
 from evaluator.server.feedback import FeedbackServicer
@@ -117,7 +117,7 @@ async def test_the_numbers_are_those_of_the_raw_rows(database: Database) -> None
     for one, other in (("ann", "bob"), ("ann", "cyd"), ("bob", "cyd")):
         shared = [(said[one][0], said[other][0]) for said in raw.values() if one in said and other in said]
         assert value(found, "people", f"pair={one},{other}", "cohen_kappa") == pytest.approx(kappa_by_hand(shared))
-    theirs = [each for each in found.judge_human if each.group == "annotator=bob"][0].statistics["agreement"]
+    theirs = next(each for each in found.judge_human if each.group == "annotator=bob").statistics["agreement"]
     judged_of_resolved = {row["target"] for row in resolved}
     own = [said["bob"] for target, said in raw.items() if "bob" in said and target in judged_of_resolved]
     assert (theirs.count, theirs.value) == (len(own), pytest.approx(sum(a == b for a, b in own) / len(own)))
@@ -295,23 +295,30 @@ async def test_a_share_of_the_targets_is_always_the_same_share(database: Databas
 
 
 async def test_beyond_the_cap_a_sample_is_drawn_and_said(database: Database) -> None:
-    """The port tells of ten times as many as may be read; a tenth is asked for."""
+    """A quarter of a hundred."""
     parts = feedback_parts(database)
     metric = await a_metric(parts)
     await speak(database, metric.name, a_world(random.Random(6), 100))
 
-    class Crowded(ClickHouseLabels):
-        """As many labels as a crowd would give, as far as counting goes."""
-
-        async def count(self, chosen: LabelFilter) -> int:
-            return 10 * MAX_TARGETS
-
-    found = await measure_agreement(parts.metrics, Crowded(database), AgreementQuery(metric=metric.name))
-    assert found.counts["sampled_from"] == 10 * MAX_TARGETS
-    assert found.counts["judge_human"] < 40
-    assert found.advice[0] == (
-        f"{found.counts['judge_human']} of {10 * MAX_TARGETS} targets were drawn, by a hash of their ids"
+    found = await measure_agreement(
+        parts.metrics, ClickHouseLabels(database), AgreementQuery(metric=metric.name), max_targets=25
     )
+    assert found.counts["sampled_from"] == 100
+    assert 5 <= found.counts["judge_human"] <= 50
+    assert found.advice[0] == f"{found.counts['judge_human']} of 100 targets were drawn, by a hash of their ids"
+
+
+@pytest.mark.soak
+async def test_fifty_thousand_labelled_targets_are_measured(database: Database) -> None:
+    """All of them, from the store."""
+    metric = await a_metric(feedback_parts(database))
+    for part in range(10):
+        await speak(database, metric.name, a_world(random.Random(part), 5000))
+    found = await agreed(database, metric, by=("service", "level"))
+    assert found.counts["judge_human"] == 50_000
+    kappa = found.judge_human[0].statistics["cohen_kappa"]
+    assert kappa.half_width is not None
+    assert kappa.half_width < 0.02
 
 
 async def test_the_service_answers_what_is_measured(database: Database) -> None:

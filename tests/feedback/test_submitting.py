@@ -160,6 +160,9 @@ async def test_a_newer_word_of_the_same_annotator_replaces_the_older(parts: Feed
     assert len((await parts.feedbacks.on(metric.name, [target]))[target]) == 2
     shown = await human_attributes(parts.database, span)
     assert shown[f"gen_ai.evaluation.human.{metric.name}.score.label"] == "false"
+    await parts.desk.submit(words(target, metric, "false", explanation="Because it names the wrong city."))
+    shown = await human_attributes(parts.database, span)
+    assert shown[f"gen_ai.evaluation.human.{metric.name}.explanation"] == "Because it names the wrong city."
 
 
 async def test_two_people_who_contradict_each_other_dispute_it(parts: FeedbackParts):
@@ -229,6 +232,26 @@ async def test_annotators_at_the_same_moment_lose_nothing(database: Database):
     shown = {each.target: each.status for each in await ours.results.newest(where, before=None, limit=100)}
     assert shown.get(targets[0]) in (None, Status.RETRACTED)
     assert [shown[target] for target in targets[1:]] == [Status.SUCCESS] * 3
+
+
+async def test_after_the_criteria_changed_only_newer_words_count(parts: FeedbackParts):
+    """What was said before stays in the history, and contradicts nobody any more; taking it back answers nothing."""
+    metric, (target, span) = await a_metric(parts), await a_target(parts.database)
+    old = await parts.desk.submit(words(target, metric, "true"))
+    changed = replace(old.resolution, status=ResolutionStatus.NEEDS_RECONFIRM, reason="the prompt was edited")
+    recorded = (await parts.desk.standing.record([changed], metric))[target]
+    assert (recorded.status, recorded.reason) == (ResolutionStatus.NEEDS_RECONFIRM, "the prompt was edited")
+    assert {v for v in (await human_attributes(parts.database, span)).values() if v} == set()
+    new = await parts.desk.submit(words(target, metric, "false", annotator="bob"))
+    assert (new.resolution.status, new.resolution.expected) == (
+        ResolutionStatus.RESOLVED,
+        Score(value=0.0, label="false"),
+    )
+    third = await parts.desk.submit(words(target, metric, "false", annotator="carl"))
+    assert third.resolution.status is ResolutionStatus.RESOLVED
+    await parts.desk.retract(old.row.feedback_id)
+    standing = (await parts.feedbacks.resolutions(metric.name, [target]))[target]
+    assert (standing.status, standing.resolver) == (ResolutionStatus.RESOLVED, "bob, carl")
 
 
 async def test_a_queue_of_two_waits_for_the_second(database: Database):

@@ -183,7 +183,7 @@ async def test_a_disabled_rule_and_an_old_target_say_so(parts: Online) -> None:
 async def test_work_under_way_is_running_while_its_worker_lives(parts: Online) -> None:
     """A dead worker's work is taken up again, unless the rule is disabled."""
     await parts.rules.create(a_rule())
-    span, leases = a_chat(), parts.leases()
+    span, leases = a_chat(), parts.leases(ttl_seconds=600.0)
     await store(parts.database, span)
     await leases.renew()
     record = await located(parts.database, span.ref)

@@ -71,6 +71,38 @@ async def test_results_appear_without_being_asked_for(fresh_database: Database) 
     assert await shown(fresh_database, span) == "0.5"
 
 
+async def test_a_result_that_becomes_visible_after_a_newer_one_is_shown_all_the_same(fresh_database: Database) -> None:
+    """Its INSERT began earlier and took longer; nothing comes afterwards that would make anybody look."""
+    first, slow, results = SentSpan(), SentSpan(), ClickHouseResults(fresh_database)
+    await store(fresh_database, first, slow)
+    leases = keeper(fresh_database)
+    await leases.renew()
+    await results.append([a_result(first)])
+    copied = (
+        "INSERT INTO evaluations SELECT * REPLACE (generateUUIDv4() AS EvaluationId, {trace:String} AS TraceId, "
+        "{span:String} AS SpanId, {trace:String} AS AnchorTraceId, {span:String} AS AnchorSpanId, "
+        "now64(6) AS InsertedAt) FROM evaluations WHERE sleepEachRow(2.5) = 0"
+    )
+    async with writing(fresh_database, leases):
+        await until(lambda: shown(fresh_database, first))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fresh_database.execute(copied, {"trace": slow.trace_id, "span": slow.span_id}))
+            await until(lambda: _is_inserting(fresh_database))
+            newer = SentSpan()
+            await store(fresh_database, newer)
+            await results.append([a_result(newer)])
+            await until(lambda: shown(fresh_database, newer))
+        assert await until(lambda: shown(fresh_database, slow)) == "0.5"
+
+
+async def _is_inserting(database: Database) -> bool:
+    running = await database.query(
+        "SELECT (SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO evaluations SELECT%') + "
+        "(SELECT count() > 1 FROM evaluations) AS n"
+    )
+    return bool(running[0]["n"])
+
+
 async def _both_staged(database: Database) -> bool:
     rows = await database.query("SELECT sum(Staged) AS n FROM writeback_batches")
     return bool(rows[0]["n"] >= 2)

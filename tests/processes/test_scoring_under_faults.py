@@ -84,6 +84,32 @@ def test_an_evaluator_killed_again_and_again_still_ends_with_every_result(tmp_pa
     _kill_while_scoring(tmp_path, kills=2, seed=seed)
 
 
+@pytest.mark.parametrize(
+    ("role", "seconds"),
+    [
+        ("clickhouse", 2.0),
+        pytest.param("clickhouse", 15.0, marks=pytest.mark.soak),  # as an INSERT that takes so long
+        pytest.param("evaluator", 25.0, marks=pytest.mark.soak),  # longer than its lease
+    ],
+)
+def test_a_process_that_stands_still_while_a_rule_scores_loses_and_doubles_nothing(
+    tmp_path: Path, role: str, seconds: float
+) -> None:
+    """It goes on where it was: one result per span and metric, and none of them failed."""
+    with _judged(tmp_path, latency_seconds=0.2) as (place, judge):
+        sent = _send_traces(place, seed=9, traces=12, spans=5)
+        wait_until("the rule to score", partial(_asked, judge, 5))
+        with place.frozen(role):
+            since = time.monotonic()
+            wait_until("the time to pass", lambda: time.monotonic() - since >= seconds)
+        every = sorted((each, metric) for each in sent for metric in METRICS)
+        wait_until("every span to have its results", lambda: _results(place) == every or None)
+        statuses = place.query(
+            "SELECT toString(Status) AS status, count() AS n FROM evaluations_current FINAL GROUP BY 1"
+        )
+        assert statuses == [{"status": "success", "n": len(every)}]
+
+
 def test_a_judge_that_is_down_shows_as_failed_on_the_span_and_never_as_a_zero(tmp_path: Path) -> None:
     """The analyst sees why there is no score; the code metric beside it is not affected."""
     with _judged(tmp_path) as (place, judge):

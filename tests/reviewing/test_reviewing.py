@@ -58,7 +58,7 @@ async def filled(shop: Reviews, client: AsyncClient, count: int, **other: object
     return queue, spans
 
 
-@pytest.mark.parametrize(("quorum", "count"), [(1, 12), (3, 6)])
+@pytest.mark.parametrize(("quorum", "count"), [(1, 8), (3, 3)])
 async def test_eight_reviewers_at_once_give_each_item_as_many_verdicts_as_its_quorum(
     shop: Reviews, client: AsyncClient, quorum: int, count: int
 ) -> None:
@@ -85,7 +85,7 @@ async def test_eight_reviewers_at_once_give_each_item_as_many_verdicts_as_its_qu
         for name in REVIEWERS:
             group.create_task(review(name))
     assert most <= quorum
-    assert given == Counter({each: quorum for each in given})
+    assert given == Counter(dict.fromkeys(given, quorum))
     assert len(given) == count
     progress = (await client.get_queue(queue)).progress
     assert replace(progress, verdicts={}) == Progress(items=count, resolved=count)

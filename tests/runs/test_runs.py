@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from composite_parts import TRACE, leaf, mean_of
 from run_parts import PACE, RunParts, working
-from storing import SentSpan, a_chat, a_result, store, until
+from storing import SentSpan, a_chat, a_result, located, store, until
 
 from evaluator.errors import (
     InvalidDefinition,
@@ -27,8 +27,10 @@ from evaluator.judges.scripted_faults import status
 from evaluator.metrics.definition import MetricDefinition, RollUp, Statistic
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, RunRequest, Where
 from evaluator.scoring.request import MetricRef
+from storage.clickhouse.queue import ClickHouseQueue
 from storage.clickhouse.telemetry import ClickHouseTelemetry
 from storage.model import Failure, Level, MetricKind, OutputType, Purpose, Score, Status, TargetRef
+from storage.queue import Decision
 from storage.runs import RunKind, RunState, RunTally
 
 LENGTH = (MetricRef(name="response_length"),)
@@ -170,6 +172,30 @@ async def test_a_run_over_the_failures_of_composites_ends(parts: RunParts) -> No
         again = await parts.done(RunRequest(selection=FailuresOf(run_id=first.run.run_id)))
     assert (first.state, first.tally.decisions) == (RunState.FAILED, {"failed": 1})
     assert (again.state, again.tally.decisions) == (RunState.SUCCEEDED, {"scored": 1})
+
+
+async def test_a_run_over_failures_takes_what_no_budget_covered_too(parts: RunParts) -> None:
+    """It has no result yet: what comes of it is its first attempt."""
+    paid, unpaid = a_chat(), a_chat()
+    await store(parts.database, paid)
+    async with working(parts):
+        first = await parts.done(RunRequest(selection=SPANS, metrics=JUDGED))
+        await store(parts.database, unpaid)
+        record = await located(parts.database, unpaid.ref)
+        (metric,) = (ref.name for ref in JUDGED)
+        left = Decision(
+            rule=f"run:{first.run.run_id}",
+            rule_version=1,
+            metric=metric,
+            target=unpaid.ref,
+            watermark_ms=record.watermark_ms,
+            decision="over_budget",
+        )
+        await ClickHouseQueue(parts.database).record([left])
+        again = await parts.done(RunRequest(selection=FailuresOf(run_id=first.run.run_id)))
+    assert (again.run.estimate["pairs"], again.tally.decisions) == (1, {"scored": 1})
+    found = await parts.results(again.run.run_id)
+    assert [(each.target, each.attempt, each.status) for each in found] == [(unpaid.ref, 1, Status.SUCCESS)]
 
 
 async def test_a_run_of_which_everything_failed_has_failed(parts: RunParts) -> None:

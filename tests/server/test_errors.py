@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from evaluator import errors as evaluator_errors
+from evaluator.alignment.model import BudgetExhausted
 from evaluator.errors import BudgetSpent, InvalidDefinition, InvalidFilter, MetricNotFound
 from evaluator.server.errors import TABLE, InvalidRequest, to_status
 from storage import errors as storage_errors
@@ -47,7 +48,7 @@ def test_only_errors_that_are_worth_a_retry_invite_one() -> None:
     """Whoever gets RetryInfo may repeat the very same call: what is away comes back; a budget begins anew each day."""
     inviting = {kind for kind, meaning in TABLE.items() if meaning.retry_seconds is not None}
     away = {kind for kind, meaning in TABLE.items() if meaning.code is StatusCode.UNAVAILABLE}
-    assert inviting == away | {BudgetSpent}
+    assert inviting == away | {BudgetSpent, BudgetExhausted}
 
 
 def test_a_simple_refusal_has_its_reason() -> None:

@@ -186,6 +186,14 @@ def test_what_is_not_defined_has_no_value_and_a_reason(sample: Sample, rows: int
     assert all(map(math.isfinite, numbers))
 
 
+@pytest.mark.filterwarnings("error")
+def test_astronomic_numbers_are_no_crash() -> None:
+    """What cannot be squared has no coefficient; the mean error is told all the same."""
+    found = estimates(NumberPairs([1e200, 2e200, 0.0], [1e200, 1e200, 0.0]), range(3), replicates=50)
+    assert found["mae"].value == pytest.approx(1e200 / 3)
+    assert (found["ccc"].value, found["agreement"].value) == (None, pytest.approx(2 / 3))
+
+
 def test_an_estimate_survives_json() -> None:
     """Also one without a value."""
     for each in (Estimate(value=0.0, lower=-0.5, upper=0.5, count=3, note="few"), Estimate(note="no rows")):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from evaluator.alignment.model import (
     BudgetExhausted,
@@ -25,6 +25,7 @@ from evaluator.alignment.model import (
     Steps,
 )
 from evaluator.alignment.optimizing.ablating import Effect, effects
+from evaluator.alignment.optimizing.cards import cards, refusals
 from evaluator.alignment.optimizing.claim import Claim, of_guidelines
 from evaluator.alignment.optimizing.design import (
     REPEATS,
@@ -40,11 +41,7 @@ from evaluator.alignment.optimizing.fitting import Fit, Fitted
 from evaluator.alignment.optimizing.splitting import grouped, partition
 from evaluator.alignment.optimizing.trying import Trial
 from evaluator.metrics.definition import MetricDefinition
-from storage.model import Outcome
-
-MOST_CARDS = 6
-"""Contradictions that people are asked to decide at once."""
-SHOWN_CHARACTERS = 200
+from storage.model import Outcome, Score
 
 
 class DistillVerifyGate:
@@ -108,6 +105,7 @@ class _Run:
         self._exhausted = False
         self._warnings: list[str] = []
         self._wrong: frozenset[str] = frozenset()
+        self._middle = median(row.expected.value or 0.0 for row in rows) if rows else 0.0
 
     async def optimized(self) -> Optimized:
         """Fit, prove, and say what each line does."""
@@ -138,7 +136,9 @@ class _Run:
         self._wrong = frozenset(
             row.row_id
             for row in self._rows
-            if any(self._trial.is_wrong(row, each) for each in self._answers.before[row.row_id])
+            if any(
+                isinstance(each, Score) and self._trial.is_wrong(row, each) for each in self._answers.before[row.row_id]
+            )
         )
 
     def _parts(self) -> tuple[list[Row], list[Row], list[Row]]:
@@ -166,8 +166,7 @@ class _Run:
         if expected.labels or expected.label:
             said = ",".join(expected.labels) or expected.label
         else:
-            values = sorted(each.expected.value or 0.0 for each in self._rows)
-            said = "high" if (expected.value or 0.0) > values[len(values) // 2] else "low"
+            said = "high" if (expected.value or 0.0) > self._middle else "low"
         return f"{said} {row.row_id in self._wrong}"
 
     # -- fits -----------------------------------------------------------------------------------------------------
@@ -256,29 +255,11 @@ class _Run:
             Line(guideline=claim.guideline(self._by_id), fixed=effect.fixed, broken=effect.broken)
             for claim, effect in zip(fitted.claims, found, strict=True)
         ]
-        return (*chosen, *self._cards(fitted))
-
-    def _cards(self, fitted: Fitted) -> list[Line]:
-        """Lines that contradict another, those with the most rows first."""
-        pairs = sorted(fitted.undecided, key=lambda pair: -len(pair[0].row_ids))[: 2 * MOST_CARDS]
-        chosen = {claim.text for claim in fitted.claims}
-        return [
-            Line(guideline=claim.guideline(self._by_id), needs_decision=self._opposed(other))
-            for claim, other in pairs
-            if claim.text not in chosen
-        ]
-
-    def _opposed(self, other: Claim) -> str:
-        said = f"says the opposite of: {other.text[:SHOWN_CHARACTERS]}"
-        if other.kept is not None:
-            return f"{said} (a guideline that the metric has)"
-        sources = [self._by_id[row_id] for row_id in other.row_ids if row_id in self._by_id]
-        people = ", ".join(sorted({name for row in sources for name in row.annotators}))
-        return f"{said} ({len(sources)} rows{', by ' + people if people else ''})"
+        return (*chosen, *cards(fitted, self._by_id))
 
     def _unchanged(self, fitted: Fitted | None = None) -> Optimized:
         """What the metric has stays: whatever is asked of it, it answers as before."""
-        cards = tuple(self._cards(fitted)) if fitted is not None else ()
+        asked = cards(fitted, self._by_id) if fitted is not None else ()
         if fitted is not None and not self._exhausted:
             self._warnings.append("no set of guidelines made the judge more right than it is")
         self._answers.after.update(self._answers.before)
@@ -286,7 +267,7 @@ class _Run:
             self._splits = {row.row_id: (Split.HELD_OUT, 0) for row in self._rows}
         score = self._in_sample()
         kept = tuple(Line(guideline=claim.guideline(self._by_id)) for claim in self._base)
-        return self._result((*kept, *cards), score, score, fitted)
+        return self._result((*kept, *asked), score, score, fitted)
 
     def _told(self, fitted: Fitted, lines: tuple[Line, ...]) -> Optimized:
         claimed = self._design.holding is not Holding.NONE
@@ -305,7 +286,7 @@ class _Run:
             in_sample_after=after,
             candidates=self._trial.tried,
             exhausted=self._exhausted,
-            warnings=(*self._warnings, *_refusals(fitted)),
+            warnings=(*self._warnings, *refusals(fitted)),
         )
 
     def _row(self, row: Row) -> RowResult:
@@ -326,9 +307,3 @@ class _Run:
             for repeat in range(REPEATS)
         ]
         return sum(means) / len(means)
-
-
-def _refusals(fitted: Fitted | None) -> tuple[str, ...]:
-    """Lines that were not used, by reason."""
-    counted = Counter(each.reason for each in fitted.refused) if fitted is not None else Counter[str]()
-    return tuple(f"{number} proposed lines were refused: {reason}" for reason, number in counted.most_common(5))

@@ -15,7 +15,7 @@ from evaluator.alignment.optimizing.sanitising import Refused, Sanitiser
 from evaluator.alignment.optimizing.trying import Trial, Tried
 from evaluator.alignment.optimizing.verbatim import sentences
 from evaluator.metrics.guideline import MAX_GUIDELINES
-from storage.model import Outcome
+from storage.model import Outcome, Score
 
 BATCH = 6
 """Disagreements of one question."""
@@ -116,11 +116,11 @@ class Fit:
             wrong = self._missed([self._best])
 
     def _missed(self, said: Sequence[Tried]) -> list[tuple[Row, Outcome]]:
-        """Rows that one of the answers is wrong about, each with the first such answer."""
+        """Rows that one of the verdicts is wrong about, each with the first such; from none nothing can be learnt."""
         found = []
         for row in self._train:
-            answers = (each.outcomes[row.row_id] for each in said)
-            wrong = next((answer for answer in answers if self._trial.is_wrong(row, answer)), None)
+            verdicts = [each.outcomes[row.row_id] for each in said if isinstance(each.outcomes[row.row_id], Score)]
+            wrong = next((verdict for verdict in verdicts if self._trial.is_wrong(row, verdict)), None)
             if wrong is not None:
                 found.append((row, wrong))
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,10 @@ from storage.redaction.detectors import DETECTORS
 QUOTED_WORDS = 8
 """So many words in a row that also stand in a case are a quotation."""
 FEWEST_WORDS = 3
+LOOKED_AT = 500
+"""Rows in which a name is looked for, beside those that a line comes from."""
+MOST_READ = 2000
+"""Characters of a line as it comes; one that is longer is not looked at."""
 COMMON_SHARE = 0.2
 """A name that stands in more of the rows than this is no single case's."""
 
@@ -34,6 +39,7 @@ _SCOPE = re.compile(
     r"([^,;:.]{0,80})[,:]\s+(?=\S)",
     re.IGNORECASE,
 )
+_TOO_LONG = f"it has more than {MAX_CHARACTERS} characters"
 _SECRETS = tuple(DETECTORS[name] for name in ("secret", "email", "phone", "card", "iban", "us_ssn", "ip"))
 
 
@@ -56,6 +62,7 @@ class Sanitiser:
     def __init__(self, rows: Sequence[Row], labels: Iterable[str] = ()) -> None:
         self._rows = {row.row_id: row for row in rows}
         self._labels = tuple(labels)
+        self._looked_at = rows[:LOOKED_AT]
         self._having: dict[str, frozenset[str]] = {}
 
     def cleaned(self, claims: Sequence[Claim], shown: Sequence[Row] = ()) -> tuple[list[Claim], list[Refused]]:
@@ -69,6 +76,9 @@ class Sanitiser:
         for each in claims:
             if each.kept is not None:
                 accepted.append(each)
+                continue
+            if len(each.text) > MOST_READ:  # the expressions below take time that grows faster than the text
+                refused.append(Refused(claim=each, reason=_TOO_LONG))
                 continue
             claim = replace(each, text=_plain(each.text))
             if scope := self._scope(claim):
@@ -85,7 +95,7 @@ class Sanitiser:
         if len(words) < FEWEST_WORDS:
             return "too little is left of it"
         if len(claim.text) > MAX_CHARACTERS:
-            return f"it has more than {MAX_CHARACTERS} characters"
+            return _TOO_LONG
         if reason := addresses_the_evaluation(claim.text, self._labels):
             return reason
         if len(words) >= QUOTED_WORDS and self._quotes(words, claim, shown):
@@ -112,8 +122,9 @@ class Sanitiser:
             if not self._is_name(word, at_start=_begins_a_sentence(text, found.start())):
                 continue
             having = self._rows_with(word)
-            own = having.intersection(row_ids) if row_ids else having
-            if having and len(own) <= 1 and len(having) <= max(2.0, COMMON_SHARE * len(self._rows)):
+            own = [row_id for row_id in row_ids if row_id in self._rows and _has(self._rows[row_id], word)]
+            few = len(having) <= max(2.0, COMMON_SHARE * len(self._looked_at))
+            if few and (having or own) and len(own if row_ids else having) <= 1:
                 return word
         return ""
 
@@ -125,21 +136,21 @@ class Sanitiser:
         return not at_start or not self._rows_with(word.lower())
 
     def _rows_with(self, word: str) -> frozenset[str]:
-        """Rows whose inputs have a word, letter by letter."""
+        """Rows, of those that are looked at, whose inputs have a word, letter by letter."""
         found = self._having.get(word)
         if found is None:
-            whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
-            found = self._having[word] = frozenset(
-                row_id
-                for row_id, row in self._rows.items()
-                if any(word in text and whole.search(text) for text in row.inputs.values())
-            )
+            found = self._having[word] = frozenset(row.row_id for row in self._looked_at if _has(row, word))
         return found
+
+
+def _has(row: Row, word: str) -> bool:
+    whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+    return any(word in text and whole.search(text) for text in row.inputs.values())
 
 
 def _plain(text: str) -> str:
     """One line without markers, addresses, secrets and what nobody can see."""
-    text = _INVISIBLE.sub("", text)
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     raw = _MARKS.sub(" ", text).encode("utf-8", "replace")
     for detector in _SECRETS:
         for start, end in reversed(list(detector.find(raw))):

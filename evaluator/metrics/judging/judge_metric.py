@@ -82,13 +82,7 @@ async def judge_metric(
     if media is None:
         return Judged(outcome=Abstention(reason="media not captured"), digest=digest)
     case = Case(
-        metric=metric,
-        ref=material.ref,
-        inputs=inputs,
-        media=media,
-        digest=digest,
-        background=background,
-        meter=meter,
+        metric=metric, ref=material.ref, inputs=inputs, media=media, digest=digest, background=background, meter=meter
     )
     places = seats(definition, repeat=repeat)
     began_ns = time.time_ns()
@@ -96,28 +90,32 @@ async def judge_metric(
     metadata = _metadata(inputs, hidden, votes)
     if media:
         metadata["media"] = json.dumps([each.media_type for each in media])
-    outcome = votes[0].outcome
-    if definition.jury is not None:
-        counted = count(
-            definition,
-            [
-                Ballot(seat=seat, model=each.model, outcome=each.outcome)
-                for seat, each in zip(places, votes, strict=True)
-            ],
-        )
-        outcome, metadata = counted.outcome, {**metadata, **counted.metadata}
+    outcome, told = _outcome(definition, places, votes)
     return Judged(
         outcome=outcome,
         digest=digest,
         usage=_spent(votes),
         model=", ".join(dict.fromkeys(each.model for each in votes)),
-        metadata=metadata,
+        metadata={**metadata, **told},
         exchange=Exchange(
             start_ns=began_ns,
             said=tuple(each.said for each in votes),
             answers=tuple(each.keep for each in votes if each.keep is not None),
         ),
     )
+
+
+def _outcome(
+    definition: MetricDefinition, places: Sequence[Seat], votes: Sequence[Vote]
+) -> tuple[Outcome, Mapping[str, str]]:
+    """What the votes come to, and what is told of how they were counted."""
+    if definition.jury is None:
+        return votes[0].outcome, {}
+    ballots = [
+        Ballot(seat=seat, model=each.model, outcome=each.outcome) for seat, each in zip(places, votes, strict=True)
+    ]
+    counted = count(definition, ballots)
+    return counted.outcome, counted.metadata
 
 
 async def questions(definition: MetricDefinition, material: Material, *, using: JudgedWith) -> list[Question]:

@@ -42,6 +42,7 @@ class Statement:
         key: By which the sender knows it: stated again under the same key, it is the same result.
         level: Of its target, where the sender says so.
         human: A person concluded.
+        annotator: Who that was.
         time_ns: When it was said.
     """
 
@@ -58,6 +59,7 @@ class Statement:
     service: str = ""
     level: Level | None = None
     human: bool = False
+    annotator: str = ""
     time_ns: int
     ingested_ms: int
 
@@ -127,6 +129,7 @@ def _event(event: ResultEvent) -> Statement:
         response_id=response_id if len(response_id) <= MAX_ID_CHARACTERS else "",
         level=said.get(names.LEVEL, ""),
         human=said.get(names.EVALUATOR_KIND, "").lower() == "human",
+        annotator=said.get(names.EVALUATOR, ""),
     )
 
 

@@ -26,7 +26,7 @@ from evaluator.online.external.waiting import refused as refusal
 from evaluator.online.leases import LeaseKeeper
 from storage.errors import StorageError
 from storage.external import ResultEvents, WaitingResults
-from storage.model import RESULT_NAMESPACE, Evaluation, MetricKind, Purpose
+from storage.model import RESULT_NAMESPACE, Evaluation, MetricKind, Purpose, TargetRef
 from storage.queue import Queue
 from storage.results import ResultFilter, Results
 from storage.telemetry import TargetRecord
@@ -56,6 +56,13 @@ class KnowsAllMetrics(Protocol):
 
     async def directory(self) -> Directory:
         """As of about now."""
+
+
+class HearsPeople(Protocol):
+    """Takes what people said about our own metrics: feedback, which is settled before it is a result."""
+
+    async def hear(self, said: Sequence[tuple[Statement, TargetRef, MetricDefinition]]) -> list[str]:
+        """Take it in; of each why it cannot be taken, '' = it was.  The same again adds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,7 @@ class ExternalWorker:
         results: Results,
         queue: Queue,
         leases: LeaseKeeper,
+        people: HearsPeople | None = None,
         pause_seconds: float = PAUSE_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
         memory_seconds: float = MEMORY_SECONDS,
@@ -104,6 +112,7 @@ class ExternalWorker:
         self._results = results
         self._queue = queue
         self._leases = leases
+        self._people = people
         self._pause_seconds = pause_seconds
         self._page = page
         self._cursor_ms: int | None = None
@@ -202,6 +211,11 @@ class ExternalWorker:
         if not said:
             return stored, missing
         directory = await self._metrics.directory()
+        ours = _ours(directory, said) if self._people is not None else {}
+        heard = [each for each in said if each.human and each.name in ours]
+        for part in _parts(heard, self._page):
+            stored += await self._hear(part, ours, refused, missing)
+        said = [each for each in said if not (each.human and each.name in ours)]
         definitions = {name: _definition(directory, name) for name in {each.name for each in said}}
         for part in _parts(said, self._page):
             records = await self._targets.of(part, definitions)
@@ -217,6 +231,27 @@ class ExternalWorker:
             await self._results.append(fresh)
             stored += len(fresh)
         return stored, missing
+
+    async def _hear(
+        self,
+        said: Sequence[Statement],
+        definitions: Mapping[str, MetricDefinition],
+        refused: list[_Refused],
+        missing: list[Statement],
+    ) -> int:
+        """Hand on what people said about our own metrics; returns how much was taken in."""
+        assert self._people is not None
+        about: list[tuple[Statement, TargetRef, MetricDefinition]] = []
+        for each, record in zip(said, await self._targets.of(said, definitions), strict=True):
+            if isinstance(record, str):
+                refused.append(_Refused(each, record))
+            elif record is None:
+                missing.append(each)
+            else:
+                about.append((each, record.ref, definitions[each.name]))
+        reasons = await self._people.hear(about)
+        refused += [_Refused(each, reason) for (each, *_), reason in zip(about, reasons, strict=True) if reason]
+        return sum(not reason for reason in reasons)
 
     async def _fresh(self, made: Iterable[Evaluation]) -> list[Evaluation]:
         """Those that are not there yet, under their id or as an equal statement of the same moment."""
@@ -259,6 +294,16 @@ def _parts(said: Sequence[Statement], size: int) -> Iterator[Sequence[Statement]
         characters += weight
     if part:
         yield part
+
+
+def _ours(directory: Directory, said: Sequence[Statement]) -> dict[str, MetricDefinition]:
+    """Metrics that conclude themselves and of which people spoke, by the name that they used."""
+    found = {name: directory.find(name) for name in {each.name for each in said if each.human}}
+    return {
+        name: record.definition
+        for name, record in found.items()
+        if record is not None and record.definition.kind not in BY_OTHERS
+    }
 
 
 def _definition(directory: Directory, name: str) -> MetricDefinition | None:

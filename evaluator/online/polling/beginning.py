@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from evaluator.online.leases import LeaseKeeper
 from evaluator.online.polling.lanes import Enabled, Lanes
-from evaluator.online.polling.work import Chunk, entries
+from evaluator.online.polling.work import Chunk, Pace, entries
 from storage.errors import Unavailable
 from storage.queue import Queue
 
@@ -27,15 +27,13 @@ class Beginning:
         stop: When set, nothing more begins.
     """
 
-    def __init__(
-        self, *, queue: Queue, lanes: Lanes, enabled: Enabled, leases: LeaseKeeper, pause_seconds: float
-    ) -> None:
+    def __init__(self, *, queue: Queue, lanes: Lanes, enabled: Enabled, leases: LeaseKeeper, pace: Pace) -> None:
         self.stop = asyncio.Event()
         self._queue = queue
         self._lanes = lanes
         self._enabled = enabled
         self._leases = leases
-        self._pause_seconds = pause_seconds
+        self._pause_seconds = pace.poll_seconds
 
     async def begin(self, chunks: Sequence[Chunk]) -> set[str]:
         """Begin what is due; returns rules that were disabled meanwhile, of which nothing begins.

@@ -12,6 +12,7 @@ from evaluator.online.polling.lanes import Lanes
 from evaluator.online.polling.places import Place
 from evaluator.online.polling.selecting import Selecting
 from evaluator.online.polling.sessions import with_traces
+from evaluator.online.polling.work import Pace
 from storage.model import Level
 from storage.queue import Completion, Look, Queue, Ready, Stream
 from storage.telemetry import Telemetry
@@ -49,7 +50,7 @@ class Looking:
         awaiting: Awaiting,
         beginning: Beginning,
         lanes: Lanes,
-        page_targets: int,
+        pace: Pace,
     ) -> None:
         self._queue = queue
         self._telemetry = telemetry
@@ -58,7 +59,7 @@ class Looking:
         self._awaiting = awaiting
         self._beginning = beginning
         self._lanes = lanes
-        self._page_targets = page_targets
+        self._page_targets = pace.page_traces
         self._slice_ms: dict[Stream, int] = {}
 
     async def advance(self, stream: Stream, places: Sequence[Place], until_ms: int, shards: Collection[int]) -> bool:

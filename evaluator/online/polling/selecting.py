@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from evaluator.errors import EvaluatorError
 from evaluator.online.polling.completed import completed_ms
 from evaluator.online.polling.editions import Edition
-from evaluator.online.polling.work import Chunk, entries, is_due
+from evaluator.online.polling.work import Chunk, Pace, entries, is_due
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.policy import Late
 from evaluator.scoring.plan import KnowsMetrics
@@ -54,13 +54,11 @@ class _Selected:
 class Selecting:
     """Decides what of a page is due: one query for the candidates of all rules of a level, one for what is decided."""
 
-    def __init__(
-        self, *, metrics: KnowsMetrics, queue: Queue, completion: Completion, chunk_targets: int, owner: str
-    ) -> None:
+    def __init__(self, *, metrics: KnowsMetrics, queue: Queue, completion: Completion, owner: str, pace: Pace) -> None:
         self._metrics = metrics
         self._queue = queue
         self._completion = completion
-        self._chunk_targets = chunk_targets
+        self._chunk_targets = pace.chunk_targets
         self._owner = owner
 
     async def due(self, page: Sequence[Ready], editions: Sequence[Edition], *, arriving: bool) -> Due:

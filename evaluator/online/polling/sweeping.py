@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from evaluator.online.polling.looking import Looking, most_ppm
 from evaluator.online.polling.places import Place
+from evaluator.online.polling.work import Pace
 from storage.queue import Completion, Look, Queue, Stream
 
 DAY_MS = 86_400_000
@@ -32,33 +33,19 @@ class _Slots:
 
 
 class Sweeping:
-    """Knows what polls have seen, and looks again at what they have not.
+    """Knows what polls have seen, and looks again at what they have not."""
 
-    Args:
-        every_seconds: How often the last day is compared with what was seen.
-        share: Of the time, at most; in (0, 1].
-    """
-
-    def __init__(
-        self,
-        *,
-        queue: Queue,
-        completion: Completion,
-        looking: Looking,
-        page_targets: int,
-        every_seconds: float,
-        share: float,
-    ) -> None:
+    def __init__(self, *, queue: Queue, completion: Completion, looking: Looking, pace: Pace) -> None:
         self._queue = queue
         self._completion = completion
         self._looking = looking
-        self._page_targets = page_targets
-        self._every_seconds = every_seconds
-        self._share = share
+        self._page_targets = pace.page_traces
+        self._every_seconds = pace.sweep_seconds
+        self._share = pace.sweep_share
         self._seen: dict[int, int] = {}
         self._seen_until_ms = 0
         self._due: list[_Slots] = []
-        self._compared_at = -every_seconds
+        self._compared_at = -pace.sweep_seconds
         self._rests_until = 0.0
 
     async def passed(self, until_ms: int, newest_ms: int) -> None:

@@ -81,13 +81,7 @@ class OnlineWorker:
         self._lanes = Lanes(
             scoring=scoring, queue=queue, enabled=self._enabled, leases=leases, pace=pace, purses=purses
         )
-        self._beginning = Beginning(
-            queue=queue,
-            lanes=self._lanes,
-            enabled=self._enabled,
-            leases=leases,
-            pause_seconds=pace.poll_seconds,
-        )
+        self._beginning = Beginning(queue=queue, lanes=self._lanes, enabled=self._enabled, leases=leases, pace=pace)
         awaiting = Awaiting(queue=queue, owner=leases.owner)
         self._unfinished = Unfinished(
             queue=queue,
@@ -102,26 +96,13 @@ class OnlineWorker:
             queue=queue,
             telemetry=telemetry,
             completion=completion,
-            selecting=Selecting(
-                metrics=metrics,
-                queue=queue,
-                completion=completion,
-                chunk_targets=pace.chunk_targets,
-                owner=leases.owner,
-            ),
+            selecting=Selecting(metrics=metrics, queue=queue, completion=completion, owner=leases.owner, pace=pace),
             awaiting=awaiting,
             beginning=self._beginning,
             lanes=self._lanes,
-            page_targets=pace.page_traces,
+            pace=pace,
         )
-        self.sweeping = Sweeping(
-            queue=queue,
-            completion=completion,
-            looking=self._looking,
-            page_targets=pace.page_traces,
-            every_seconds=pace.sweep_seconds,
-            share=pace.sweep_share,
-        )
+        self.sweeping = Sweeping(queue=queue, completion=completion, looking=self._looking, pace=pace)
         self._shards: Collection[int] = ()
         self._no_room = self._more = self._idle = False
         self._polls, self._poll_seconds = 0, 0.0
