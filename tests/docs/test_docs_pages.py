@@ -38,6 +38,7 @@ from assay.cli import (
     testing,
     watching,
 )
+from assay.cli.reviewing import ANNOTATOR
 from assay.settings import Settings
 from evaluator.expressions.columns import columns_of
 from evaluator.judges import port
@@ -182,7 +183,7 @@ def test_the_page_of_explanations_names_every_decision() -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_page_names_a_setting_that_does_not_exist(path: Path) -> None:
     """No page looks ahead."""
-    known = {f"ASSAY_{field.name.upper()}" for field in fields(Settings)} | {"ASSAY_TEST_CLICKHOUSE_URL"}
+    known = {f"ASSAY_{field.name.upper()}" for field in fields(Settings)} | {"ASSAY_TEST_CLICKHOUSE_URL", ANNOTATOR}
     named = set(re.findall(r"ASSAY_[A-Z_]+[A-Z]", path.read_text(encoding="utf-8")))
     assert named - known == set()
 

@@ -86,9 +86,11 @@ async def test_a_stranger_finds_every_service(stranger: Stranger) -> None:
     """Ours, health, and reflection itself."""
     assert await asyncio.to_thread(stranger.services) == {
         "evaluator.v1.Alerts",
+        "evaluator.v1.Alignments",
         "evaluator.v1.Definitions",
         "evaluator.v1.Deliveries",
         "evaluator.v1.Evaluator",
+        "evaluator.v1.Feedback",
         "evaluator.v1.Metrics",
         "evaluator.v1.Rules",
         "grpc.health.v1.Health",
