@@ -20,7 +20,7 @@ from assay.client_previews import RulePreview
 from assay.client_runs import Estimate, Run
 from assay.client_sync import Client
 from assay.evaluated import Evaluated, MetricSummary, Scored
-from evaluator.alignment.choices import Choice
+from evaluator.alignment.deciding.choices import Choice
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explaining.explanation import Decision, Explanation, FalseClause

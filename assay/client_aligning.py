@@ -16,7 +16,7 @@ from assay.client_alignments import (
     AlignmentSource,
 )
 from assay.client_calls import Call, Listing
-from evaluator.alignment.choices import Choice
+from evaluator.alignment.deciding.choices import Choice
 
 R = TypeVar("R")
 

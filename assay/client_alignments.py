@@ -9,10 +9,10 @@ from typing import Any
 
 from assay import client_model as model
 from assay.client_calls import PAGE_SIZE, Call, Listing
-from evaluator.alignment.choices import Choice, chosen
+from evaluator.alignment.deciding.choices import Choice, chosen
 from evaluator.alignment.model import Line, Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.reporting.report import GuidelineLine, Report, Spent
+from evaluator.alignment.running.outcome import Counts
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.guideline import Guideline
 from evaluator.metrics.record import MetricRecord

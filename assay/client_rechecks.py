@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from assay.client_calls import Call
-from evaluator.alignment.rechecked import Rechecked
+from evaluator.alignment.rechecking.rechecked import Rechecked
 from evaluator.server.convert_reports import estimate, verdict
 from evaluator.server.convert_targets import target_ref
 from evaluator.server.deciding import ROW_VERDICT_TO_PROTO

@@ -20,7 +20,7 @@ from assay.client_alignments import (
 )
 from assay.client_runs import Run
 from assay.client_sync import Client
-from evaluator.alignment.choices import Choice
+from evaluator.alignment.deciding.choices import Choice
 
 Source: TypeAlias = str | Run | AlignmentSource
 """A completed evaluation: its id, or what the client returned of it."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from benchmarks.align_serving import Setting
 from benchmarks.align_sim import World
-from evaluator.alignment.calls import Book, RunJudge, RunReflector
-from evaluator.alignment.definition import Caps
 from evaluator.alignment.model import Row
-from evaluator.alignment.spending import Till
+from evaluator.alignment.running.calls import Book, RunJudge, RunReflector
+from evaluator.alignment.running.definition import Caps
+from evaluator.alignment.running.spending import Till
 from evaluator.judges.choose import Judges
 from evaluator.metrics.conclude import Instruments
 from evaluator.metrics.definition import MetricDefinition

@@ -59,7 +59,7 @@ class AlignmentRun:
     Attributes:
         metric, version: What it starts from.
         source_ids: Whose feedback it takes; () = all.
-        config: JSON: `evaluator.alignment.definition.AlignmentRequest.to_body`.
+        config: JSON: `evaluator.alignment.running.definition.AlignmentRequest.to_body`.
         lineage: Runs whose answers it may read: itself, then those that it retries, newest first.
         retry_of: The run that it retries; '' = none.
     """
@@ -132,7 +132,7 @@ class AlignedRow:
         row_id: Shared by all feedback on one target.
         split: `train`, `validation`, `held_out`, `agreeing` or `excluded`.
         expected, recorded: Verdicts, as JSON; '' = none.
-        before, after: Outcomes, one of each repeat, as JSON (`evaluator.alignment.outcome`).
+        before, after: Outcomes, one of each repeat, as JSON (`evaluator.alignment.running.outcome`).
         reason: Why it was left out.
     """
 

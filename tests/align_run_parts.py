@@ -14,10 +14,10 @@ from storing import until
 from assay.roles.aligning import AlignmentParts
 from benchmarks.align_parts import metric, rows
 from benchmarks.align_sim import World
-from evaluator.alignment.definition import AlignmentRequest
 from evaluator.alignment.model import Row
-from evaluator.alignment.outcome import AlignmentOutcome
-from evaluator.alignment.worker import AlignmentPace
+from evaluator.alignment.running.definition import AlignmentRequest
+from evaluator.alignment.running.outcome import AlignmentOutcome
+from evaluator.alignment.running.worker import AlignmentPace
 from evaluator.judges.choose import Judges
 from evaluator.judges.endpoints import Endpoint, Price
 from evaluator.judges.retrying import Retries

@@ -14,10 +14,10 @@ from scoring_parts import Scoring, scoring
 
 from assay.roles.aligning import AlignmentParts
 from assay.roles.deciding import DecisionParts
-from evaluator.alignment.accepting import AcceptRequest
-from evaluator.alignment.definition import AlignmentPlan, Caps
+from evaluator.alignment.deciding.accepting import AcceptRequest
 from evaluator.alignment.model import Line, Verdict
-from evaluator.alignment.outcome import AlignmentOutcome
+from evaluator.alignment.running.definition import AlignmentPlan, Caps
+from evaluator.alignment.running.outcome import AlignmentOutcome
 from evaluator.judges import fence
 from evaluator.judges.scripted import Asked, Behaviour, ScriptedJudge, completion
 from evaluator.metrics.definition import MetricDefinition

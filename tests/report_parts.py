@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.proof.proof import Comparison, Confused
 from evaluator.alignment.reporting.report import Flip, GuidelineLine, Report, Running, Spent
+from evaluator.alignment.running.outcome import Counts
 from evaluator.statistics.estimate import Estimate
 from storage.model import Level, OutputType, Score, TargetRef
 

@@ -17,7 +17,7 @@ from storage.model import Level
 
 if TYPE_CHECKING:
     from assay.client_rechecks import CorrectedMean
-    from evaluator.alignment.rechecked import Rechecked
+    from evaluator.alignment.rechecking.rechecked import Rechecked
     from evaluator.statistics.estimate import Estimate
 
 Name = Annotated[str, typer.Argument(help="Metric, by name.")]

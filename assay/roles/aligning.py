@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from evaluator.alignment.aligning import Aligning
-from evaluator.alignment.catalogue import AlignmentCatalogue
-from evaluator.alignment.estimate import Estimator
-from evaluator.alignment.loading import Loader
-from evaluator.alignment.reverify import Reverifier
-from evaluator.alignment.stored import StoredMaterials
-from evaluator.alignment.worker import AlignmentPace, AlignmentWorker
+from evaluator.alignment.deciding.reverify import Reverifier
+from evaluator.alignment.running.aligning import Aligning
+from evaluator.alignment.running.catalogue import AlignmentCatalogue
+from evaluator.alignment.running.estimate import Estimator
+from evaluator.alignment.running.loading import Loader
+from evaluator.alignment.running.stored import StoredMaterials
+from evaluator.alignment.running.worker import AlignmentPace, AlignmentWorker
 from evaluator.judges.choose import Judges
 from evaluator.metrics.conclude import Instruments
 from evaluator.metrics.registry import Metrics

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from evaluator.alignment.accepting import Acceptances, Verifies
-from evaluator.alignment.corrected import CorrectedMeans
-from evaluator.alignment.deciding import Decisions
-from evaluator.alignment.rechecked import RecheckedVersions
-from evaluator.alignment.rechecking import POLL_SECONDS, REST_SECONDS, Rechecker, RecheckWorker
-from evaluator.alignment.repointing import Repointing
-from evaluator.alignment.stored import StoredMaterials
+from evaluator.alignment.deciding.accepting import Acceptances, Verifies
+from evaluator.alignment.deciding.decisions import Decisions
+from evaluator.alignment.deciding.repointing import Repointing
+from evaluator.alignment.rechecking.corrected import CorrectedMeans
+from evaluator.alignment.rechecking.rechecked import RecheckedVersions
+from evaluator.alignment.rechecking.worker import POLL_SECONDS, REST_SECONDS, Rechecker, RecheckWorker
+from evaluator.alignment.running.stored import StoredMaterials
 from evaluator.feedback.standing import KnowsQuorums, Standing
 from evaluator.metrics.conclude import Instruments
 from evaluator.metrics.registry import Metrics

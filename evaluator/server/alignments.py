@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import grpc
 
-from evaluator.alignment.catalogue import AlignmentCatalogue
+from evaluator.alignment.running.catalogue import AlignmentCatalogue
 from evaluator.server import convert_alignments as convert
 from evaluator.server import pages
 from evaluator.server.convert import request_id

@@ -9,11 +9,11 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evaluator.alignment.catalogue import Changes
-from evaluator.alignment.definition import MAX_ROWS, AlignmentPlan, AlignmentRequest, Caps
-from evaluator.alignment.estimate import AlignmentEstimate
 from evaluator.alignment.model import Line, Verdict
-from evaluator.alignment.outcome import AlignmentOutcome, Counts, Source
+from evaluator.alignment.running.catalogue import Changes
+from evaluator.alignment.running.definition import MAX_ROWS, AlignmentPlan, AlignmentRequest, Caps
+from evaluator.alignment.running.estimate import AlignmentEstimate
+from evaluator.alignment.running.outcome import AlignmentOutcome, Counts, Source
 from evaluator.metrics.guideline import section
 from evaluator.server.convert import request_id
 from evaluator.server.errors import InvalidRequest

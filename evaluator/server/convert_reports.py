@@ -7,7 +7,6 @@ from datetime import UTC
 from typing import Any
 
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.proof.proof import Comparison, Confused
 from evaluator.alignment.reporting.markdown import to_markdown
 from evaluator.alignment.reporting.page import to_html
@@ -18,6 +17,7 @@ from evaluator.alignment.reporting.report import (
     Running,
     Spent,
 )
+from evaluator.alignment.running.outcome import Counts
 from evaluator.server import convert_targets
 from evaluator.server.enums import OUTPUT_TYPE_FROM_PROTO, OUTPUT_TYPE_TO_PROTO
 from evaluator.statistics.estimate import Estimate

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from evaluator.alignment.accepting import Acceptances, Accepted, AcceptRequest
-from evaluator.alignment.choices import Choice
-from evaluator.alignment.corrected import CorrectedMeans
-from evaluator.alignment.rechecked import Rechecked, RecheckedVersions
+from evaluator.alignment.deciding.accepting import Acceptances, Accepted, AcceptRequest
+from evaluator.alignment.deciding.choices import Choice
+from evaluator.alignment.rechecking.corrected import CorrectedMeans
+from evaluator.alignment.rechecking.rechecked import Rechecked, RecheckedVersions
 from evaluator.server.agreement import estimate_to_proto
 from evaluator.server.convert_alignments import alignment_id, alignment_to_proto
 from evaluator.server.convert_feedback import time_of, verdict_to_proto

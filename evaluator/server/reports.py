@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 
-from evaluator.alignment.choices import Choice
-from evaluator.alignment.outcome import AlignmentOutcome, results_of
+from evaluator.alignment.deciding.choices import Choice
+from evaluator.alignment.deciding.reverify import Reverifier, ended
 from evaluator.alignment.reporting.building import build, ceiling, compose, lines_of
 from evaluator.alignment.reporting.costing import KnowsPrices, running
-from evaluator.alignment.reverify import Reverifier, ended
+from evaluator.alignment.running.outcome import AlignmentOutcome, results_of
 from evaluator.metrics.registry import Metrics
 from evaluator.server.convert_alignments import alignment_id, alignment_to_proto
 from evaluator.server.convert_reports import report_to_proto

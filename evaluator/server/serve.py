@@ -13,7 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from evaluator.alignment.catalogue import AlignmentCatalogue
+from evaluator.alignment.running.catalogue import AlignmentCatalogue
 from evaluator.feedback.desk import Desk
 from evaluator.metrics.registry import Metrics
 from evaluator.online.actions.catalogue import DeliveryCatalogue

@@ -11,8 +11,8 @@ import pytest
 from deciding_parts import AMOUNTS, FALSE, OPEN, TONE, TRUE, Deciding, accepting, deciding, lines_of
 from online_parts import a_rule
 
-from evaluator.alignment.accepting import AcceptRequest
-from evaluator.alignment.choices import Choice
+from evaluator.alignment.deciding.accepting import AcceptRequest
+from evaluator.alignment.deciding.choices import Choice
 from evaluator.alignment.model import Verdict
 from evaluator.errors import (
     AlignmentNotEnded,

@@ -16,7 +16,7 @@ from run_parts import RunParts, working
 from scoring_parts import scoring
 from storing import a_chat, a_result, store
 
-from evaluator.alignment.corrected import CHOSEN
+from evaluator.alignment.rechecking.corrected import CHOSEN
 from evaluator.errors import InvalidDefinition, MetricNotFound
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.runs.definition import Recompute, RunRequest, Where

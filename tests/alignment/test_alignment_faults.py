@@ -16,10 +16,10 @@ from align_run_parts import PRICE, Align, align, named, reviewed, working
 from storing import until
 
 from benchmarks.align_serving import Setting, Simulation
-from evaluator.alignment.calls import IN_FLIGHT
-from evaluator.alignment.catalogue import Changes
-from evaluator.alignment.definition import AlignmentRequest, Caps
-from evaluator.alignment.outcome import AlignmentOutcome, Fault
+from evaluator.alignment.running.calls import IN_FLIGHT
+from evaluator.alignment.running.catalogue import Changes
+from evaluator.alignment.running.definition import AlignmentRequest, Caps
+from evaluator.alignment.running.outcome import AlignmentOutcome, Fault
 from evaluator.errors import AlignmentNotEnded
 from evaluator.judges.retrying import Retries
 from evaluator.judges.scripted import Asked, Behaviour, ScriptedJudge

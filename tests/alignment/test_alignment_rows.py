@@ -11,12 +11,12 @@ from align_models import plain_rows
 from align_run_parts import Align, align, named, reviewed
 from storing import a_chat, store
 
-from evaluator.alignment.definition import AlignmentRequest, Caps
-from evaluator.alignment.loading import Loaded, Loader
 from evaluator.alignment.model import Row
-from evaluator.alignment.outcome import Counts
-from evaluator.alignment.sources import choose
-from evaluator.alignment.stored import StoredMaterials
+from evaluator.alignment.running.definition import AlignmentRequest, Caps
+from evaluator.alignment.running.loading import Loaded, Loader
+from evaluator.alignment.running.outcome import Counts
+from evaluator.alignment.running.sources import choose
+from evaluator.alignment.running.stored import StoredMaterials
 from evaluator.errors import InvalidDefinition, NoResolvedAnnotations
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.gaps import default_delta

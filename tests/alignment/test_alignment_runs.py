@@ -9,9 +9,9 @@ from align_models import LINE, judged, plain_models, plain_rows, reflected
 from align_run_parts import Align, align, labelled, named, reviewed, working
 
 from benchmarks.align_serving import Setting, Simulation
-from evaluator.alignment.definition import AlignmentRequest, Caps
 from evaluator.alignment.model import Split, Verdict
-from evaluator.alignment.outcome import AlignmentOutcome, Counts, from_text, results_of
+from evaluator.alignment.running.definition import AlignmentRequest, Caps
+from evaluator.alignment.running.outcome import AlignmentOutcome, Counts, from_text, results_of
 from evaluator.judges.scripted import ScriptedJudge
 from evaluator.metrics.definition import MetricDefinition
 from storage.alignments import AlignmentPhase, AlignmentStanding, AlignmentState, FlipKind

@@ -13,11 +13,11 @@ from rich.cells import cell_len
 
 from assay.cli.alignment_view import to_text
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.reporting import plots, wording
 from evaluator.alignment.reporting.markdown import escaped, to_markdown
 from evaluator.alignment.reporting.page import POLICY, to_html
 from evaluator.alignment.reporting.report import Report
+from evaluator.alignment.running.outcome import Counts
 from evaluator.statistics.estimate import Estimate
 from storage.model import OutputType, Score
 

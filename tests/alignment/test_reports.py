@@ -13,13 +13,13 @@ from recomputed_report import RAW, recompute
 
 from benchmarks.align_parts import metric
 from benchmarks.align_serving import Setting, Simulation
-from evaluator.alignment.choices import Choice
-from evaluator.alignment.definition import AlignmentRequest
+from evaluator.alignment.deciding.choices import Choice
+from evaluator.alignment.deciding.reverify import weighed
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import AlignmentOutcome
 from evaluator.alignment.proof.proof import Proof
 from evaluator.alignment.reporting.report import Report
-from evaluator.alignment.reverify import weighed
+from evaluator.alignment.running.definition import AlignmentRequest
+from evaluator.alignment.running.outcome import AlignmentOutcome
 from evaluator.errors import AlignmentNotEnded, AlignmentNotFound, InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.guideline import section

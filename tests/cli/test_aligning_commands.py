@@ -14,8 +14,8 @@ from assay.client import Alignment, AlignmentEstimate, AlignmentState, Choice
 from assay.client_alignments import AlignmentFailure, candidate, retry_alignment, start_alignment
 from assay.client_alignments import AlignmentOptions as Options
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.reporting.report import GuidelineLine, Spent
+from evaluator.alignment.running.outcome import Counts
 from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
 from storage.alignments import AlignmentPhase

@@ -17,8 +17,8 @@ from proof_parts import (
     said,
 )
 
-from evaluator.alignment.gaps import default_delta, disagrees, gap, row_score
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.gaps import default_delta, disagrees, gap, row_score
 from storage.model import Abstention, Outcome, OutputType, Score
 
 GRADES = replace(CATEGORICAL, labels={"good": 1.0, "middling": 0.5, "bad": 0.0})

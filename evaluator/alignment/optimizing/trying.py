@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluator.alignment.gaps import default_delta, disagrees, gap, row_score
 from evaluator.alignment.model import Judge, Row
 from evaluator.alignment.optimizing.claim import Claim
 from evaluator.metrics.definition import MetricDefinition
+from evaluator.metrics.gaps import default_delta, disagrees, gap, row_score
 from storage.model import Outcome, Score
 
 FEWEST_ROWS = 5

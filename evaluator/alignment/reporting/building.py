@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from evaluator.alignment.definition import AlignmentPlan
 from evaluator.alignment.model import Line, RowResult, Split
-from evaluator.alignment.outcome import AlignmentOutcome, results_of
 from evaluator.alignment.proof.evidence import Turned, agreeing, turned
 from evaluator.alignment.proof.proof import Proof
 from evaluator.alignment.reporting.report import Flip, GuidelineLine, Report, Running, Spent
+from evaluator.alignment.running.definition import AlignmentPlan
+from evaluator.alignment.running.outcome import AlignmentOutcome, results_of
 from evaluator.feedback.human_human import Rated, between_people
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.gaps import default_delta

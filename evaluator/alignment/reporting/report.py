@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.proof.proof import Comparison, Confused
+from evaluator.alignment.running.outcome import Counts
 from evaluator.statistics.estimate import Estimate
 from storage.model import Level, OutputType, Score, TargetRef
 

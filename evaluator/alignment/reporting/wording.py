@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import Counts
 from evaluator.alignment.proof.proof import ALL, Comparison
 from evaluator.alignment.reporting.report import Report, Running
+from evaluator.alignment.running.outcome import Counts
 from evaluator.statistics.estimate import Estimate
 from storage.model import OutputType, Score
 

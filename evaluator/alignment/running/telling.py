@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from evaluator.alignment.spending import Spent
+from evaluator.alignment.running.spending import Spent
 from storage.alignments import AlignmentPhase, AlignmentRun, AlignmentStanding, AlignmentState
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.choices import Choice, chosen, rebased
-from evaluator.alignment.deciding import Decision, DecisionKind, Decisions
+from evaluator.alignment.deciding.choices import Choice, chosen, rebased
+from evaluator.alignment.deciding.decisions import Decision, DecisionKind, Decisions
+from evaluator.alignment.deciding.repointing import Repointing
 from evaluator.alignment.model import Verdict
-from evaluator.alignment.outcome import AlignmentOutcome
-from evaluator.alignment.repointing import Repointing
+from evaluator.alignment.running.outcome import AlignmentOutcome
 from evaluator.errors import (
     AlignmentNotEnded,
     AlignmentNotFound,
@@ -51,7 +51,7 @@ class Verified:
 
 
 class Verifies(Protocol):
-    """`evaluator.alignment.reverify.Reverifier`."""
+    """`evaluator.alignment.deciding.reverify.Reverifier`."""
 
     async def verify(self, run_id: str, base: MetricDefinition, guidelines: Sequence[Guideline]) -> Verified:
         """What guidelines are worth on a base, from the run's answers as far as they go."""

@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.calls import Book, RunJudge, RunReflector
-from evaluator.alignment.definition import AlignmentPlan
-from evaluator.alignment.loading import Loaded, Loader, aligned_rows
 from evaluator.alignment.model import Judge, Optimized, Optimizer, Row
 from evaluator.alignment.optimizing.dvg import DistillVerifyGate
-from evaluator.alignment.outcome import AlignmentOutcome, Counts, Source, to_text
 from evaluator.alignment.proof.evidence import turned
 from evaluator.alignment.proof.proof import Proof
 from evaluator.alignment.proof.proving import prove
-from evaluator.alignment.sources import choose
-from evaluator.alignment.stored import snapshot_material
-from evaluator.alignment.telling import Telling
+from evaluator.alignment.running.calls import Book, RunJudge, RunReflector
+from evaluator.alignment.running.definition import AlignmentPlan
+from evaluator.alignment.running.loading import Loaded, Loader, aligned_rows
+from evaluator.alignment.running.outcome import AlignmentOutcome, Counts, Source, to_text
+from evaluator.alignment.running.sources import choose
+from evaluator.alignment.running.stored import snapshot_material
+from evaluator.alignment.running.telling import Telling
 from evaluator.errors import NoResolvedAnnotations
 from evaluator.judges.port import AsksJudges
 from evaluator.judges.sizes import expected_usage

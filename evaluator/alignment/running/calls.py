@@ -12,9 +12,9 @@ from typing import Protocol
 
 from evaluator.alignment.model import BudgetExhausted, ModelUnavailable, Row
 from evaluator.alignment.optimizing.reading import SCHEMA
-from evaluator.alignment.outcome import from_text, to_text
-from evaluator.alignment.spending import Till
-from evaluator.alignment.stored import snapshot_material
+from evaluator.alignment.running.outcome import from_text, to_text
+from evaluator.alignment.running.spending import Till
+from evaluator.alignment.running.stored import snapshot_material
 from evaluator.judges.metering import OverBudget
 from evaluator.judges.port import AsksJudges, BadAnswer, InputTooLong, JudgeError, Question
 from evaluator.metrics.definition import MetricDefinition

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from evaluator.alignment.definition import Caps
+from evaluator.alignment.running.definition import Caps
 from evaluator.judges.metering import Hold, Meter, OverBudget
 from evaluator.judges.port import PriceUnknown
 from storage.alignments import CallKind

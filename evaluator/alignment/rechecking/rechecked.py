@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evaluator.alignment.rechecking import Rechecker
+from evaluator.alignment.rechecking.worker import Rechecker
 from evaluator.metrics.registry import Metrics
 from storage.rechecking import RecheckedRow, Rechecks, RowVerdict
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.aligning import MEASURED_ROWS, REPEATS, nothing_usable, prompt_tokens
-from evaluator.alignment.definition import AlignmentPlan
-from evaluator.alignment.loading import Loaded, Loader
 from evaluator.alignment.model import Row
 from evaluator.alignment.optimizing.design import ROUNDS, Design, Holding, design_for, expected_calls
-from evaluator.alignment.outcome import Counts
-from evaluator.alignment.sources import choose
+from evaluator.alignment.running.aligning import MEASURED_ROWS, REPEATS, nothing_usable, prompt_tokens
+from evaluator.alignment.running.definition import AlignmentPlan
+from evaluator.alignment.running.loading import Loaded, Loader
+from evaluator.alignment.running.outcome import Counts
+from evaluator.alignment.running.sources import choose
 from evaluator.errors import NoResolvedAnnotations
 from evaluator.judges.sizes import EXPECTED_ANSWER_TOKENS, tokens_of
 from evaluator.metrics.definition import MetricDefinition

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.definition import AlignmentPlan, AlignmentRequest, Caps, check_alignable, seed_of
-from evaluator.alignment.estimate import AlignmentEstimate, Estimator, KnowsPrices
-from evaluator.alignment.loading import LEFT_OUT
-from evaluator.alignment.outcome import Source
-from evaluator.alignment.sources import choose, list_sources
-from evaluator.alignment.worker import outcome_so_far
+from evaluator.alignment.running.definition import AlignmentPlan, AlignmentRequest, Caps, check_alignable, seed_of
+from evaluator.alignment.running.estimate import AlignmentEstimate, Estimator, KnowsPrices
+from evaluator.alignment.running.loading import LEFT_OUT
+from evaluator.alignment.running.outcome import Source
+from evaluator.alignment.running.sources import choose, list_sources
+from evaluator.alignment.running.worker import outcome_so_far
 from evaluator.errors import AlignmentNotEnded, AlignmentNotFound, InvalidDefinition, NoResolvedAnnotations
 from evaluator.judges.port import NoJudgeConfigured
 from evaluator.metrics.definition import MetricDefinition
@@ -34,7 +34,7 @@ class KnowsModels(KnowsPrices, Protocol):
 
 
 class Works(Protocol):
-    """Who works on alignments in this process (`evaluator.alignment.worker.AlignmentWorker`)."""
+    """Who works on alignments in this process (`evaluator.alignment.running.worker.AlignmentWorker`)."""
 
     def wake(self) -> None:
         """There is a new run."""

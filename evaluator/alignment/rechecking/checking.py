@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from evaluator.alignment.calls import Book, RunJudge
-from evaluator.alignment.loading import row_id_of
 from evaluator.alignment.model import Row
-from evaluator.alignment.stored import StoredMaterials
+from evaluator.alignment.running.calls import Book, RunJudge
+from evaluator.alignment.running.loading import row_id_of
+from evaluator.alignment.running.stored import StoredMaterials
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.gaps import default_delta, disagrees, gap
 from evaluator.metrics.judging import template

@@ -14,15 +14,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.calls import Book, KeepsCalls
-from evaluator.alignment.carrying import Carrying
-from evaluator.alignment.changes import criteria_edited, schema_change
-from evaluator.alignment.checking import Checking, Decided
-from evaluator.alignment.deciding import Decisions
-from evaluator.alignment.definition import Caps
+from evaluator.alignment.deciding.decisions import Decisions
 from evaluator.alignment.model import BudgetExhausted, ModelUnavailable
-from evaluator.alignment.spending import Till
-from evaluator.alignment.stored import StoredMaterials
+from evaluator.alignment.rechecking.carrying import Carrying
+from evaluator.alignment.rechecking.changes import criteria_edited, schema_change
+from evaluator.alignment.rechecking.checking import Checking, Decided
+from evaluator.alignment.running.calls import Book, KeepsCalls
+from evaluator.alignment.running.definition import Caps
+from evaluator.alignment.running.spending import Till
+from evaluator.alignment.running.stored import StoredMaterials
 from evaluator.errors import EvaluatorError, MetricNotFound
 from evaluator.feedback.standing import Standing
 from evaluator.judges.metering import Meter

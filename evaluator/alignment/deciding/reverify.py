@@ -13,20 +13,20 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from evaluator.alignment.accepting import Verified
-from evaluator.alignment.aligning import Aligning, prompt_tokens
-from evaluator.alignment.calls import Book, RunJudge
-from evaluator.alignment.choices import Choice, chosen, rebased
-from evaluator.alignment.definition import AlignmentPlan, Caps
-from evaluator.alignment.loading import Loaded
+from evaluator.alignment.deciding.accepting import Verified
+from evaluator.alignment.deciding.choices import Choice, chosen, rebased
 from evaluator.alignment.model import BudgetExhausted, Line, ModelUnavailable, Optimized, Row, RowResult, Split, Verdict
 from evaluator.alignment.optimizing.design import REPEATS
-from evaluator.alignment.outcome import AlignmentOutcome
 from evaluator.alignment.proof.evidence import Turned, turned
 from evaluator.alignment.proof.proof import Proof
 from evaluator.alignment.proof.proving import LEAST_GAIN, prove
-from evaluator.alignment.sources import choose
-from evaluator.alignment.spending import Till
+from evaluator.alignment.running.aligning import Aligning, prompt_tokens
+from evaluator.alignment.running.calls import Book, RunJudge
+from evaluator.alignment.running.definition import AlignmentPlan, Caps
+from evaluator.alignment.running.loading import Loaded
+from evaluator.alignment.running.outcome import AlignmentOutcome
+from evaluator.alignment.running.sources import choose
+from evaluator.alignment.running.spending import Till
 from evaluator.errors import AlignmentNotEnded, AlignmentNotFound
 from evaluator.judges.metering import Meter
 from evaluator.metrics.definition import MetricDefinition
@@ -63,7 +63,7 @@ class Reverified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverifier:
-    """Verifies again; `evaluator.alignment.accepting.Verifies`.
+    """Verifies again; `evaluator.alignment.deciding.accepting.Verifies`.
 
     Attributes:
         aligning: What the run was worked on with.

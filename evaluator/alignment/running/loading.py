@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evaluator.alignment.model import Row, Split
-from evaluator.alignment.outcome import Counts, to_text
-from evaluator.alignment.sources import Chosen
-from evaluator.alignment.stored import StoredMaterials
-from evaluator.alignment.usable import at_odds, contradicted, fits, grouped, likeness, newest_of_each
+from evaluator.alignment.running.outcome import Counts, to_text
+from evaluator.alignment.running.sources import Chosen
+from evaluator.alignment.running.stored import StoredMaterials
+from evaluator.alignment.running.usable import at_odds, contradicted, fits, grouped, likeness, newest_of_each
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.gaps import disagrees, gap
 from evaluator.metrics.judging import template

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from evaluator.alignment.aligning import Aligning
-from evaluator.alignment.calls import Book
-from evaluator.alignment.definition import AlignmentPlan, check_alignable
 from evaluator.alignment.model import BudgetExhausted, ModelUnavailable, ReflectionUnparseable
-from evaluator.alignment.outcome import AlignmentOutcome, Fault
-from evaluator.alignment.spending import Spent, Till
-from evaluator.alignment.telling import Telling
+from evaluator.alignment.running.aligning import Aligning
+from evaluator.alignment.running.calls import Book
+from evaluator.alignment.running.definition import AlignmentPlan, check_alignable
+from evaluator.alignment.running.outcome import AlignmentOutcome, Fault
+from evaluator.alignment.running.spending import Spent, Till
+from evaluator.alignment.running.telling import Telling
 from evaluator.errors import (
     IncompatibleOutputType,
     MetricNotFound,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluator.alignment.outcome import Source
+from evaluator.alignment.running.outcome import Source
 from evaluator.errors import SourceNotFound
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.gaps import disagrees, gap

@@ -1,0 +1,1 @@
+"""What a person decides about a run: lines toggled and proved again, accepted, put aside."""

@@ -1,0 +1,1 @@
+"""People's verdicts against every later version, and means corrected by them."""
