@@ -13,7 +13,7 @@ from assay.client_alignments import (
     AlignmentSource,
 )
 from assay.client_async import AsyncClient
-from assay.client_feedback import Feedback, FeedbackHistory, Imported, NewFeedback, Submitted
+from assay.client_feedback_model import Feedback, FeedbackHistory, Imported, NewFeedback, Submitted
 from assay.client_funnels import MetricFunnel, RuleFunnel
 from assay.client_model import CallFailed, Ended, FieldViolation, Result, Spread, Trial, Watched
 from assay.client_previews import RulePreview

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from assay.client_calls import PAGE_SIZE, Call, Listing
-from assay.client_feedback import Expected, Feedback, feedback, resolution, stated
+from assay.client_feedback import feedback, resolution, stated
+from assay.client_feedback_model import Expected, Feedback
 from assay.client_model import Result, result
 from evaluator.reviewing.definition import QueueRecord, QueueSource, ReviewQueue
 from evaluator.reviewing.filling import Filled

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from assay.client_feedback import Expected, Feedback, NewFeedback
+from assay.client_feedback_model import Expected, Feedback, NewFeedback
 from evaluator.feedback.verdicts import Stated, as_text
 from storage.feedback import FeedbackStatus
 from storage.model import Level, Score, TargetRef

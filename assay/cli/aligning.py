@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ import typer
 from assay.cli.connection import client
 from assay.cli.console import FAILURE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
+from assay.cli.people import who
 
 if TYPE_CHECKING:  # gRPC is imported by the commands that use it
     from assay.client import Alignment, AlignmentEstimate, AlignmentOptions, Client
@@ -108,7 +108,7 @@ def start(
     with client(data_dir) as service:
         if not yes:
             _confirm(service.estimate_alignment(metric, sources=chosen, options=options))
-        made = service.start_alignment(metric, sources=chosen, options=options, author=author or getpass.getuser())
+        made = service.start_alignment(metric, sources=chosen, options=options, author=who(author))
         _go_on(service, made, watch=watch, as_json=as_json)
 
 

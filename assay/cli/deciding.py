@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir
 from assay.cli.metrics import print_trial
+from assay.cli.people import who
 from assay.cli.scores import parse_target
 from evaluator.errors import InvalidDefinition
 
@@ -92,7 +92,7 @@ def accept(
     with client(data_dir) as service:
         done = service.accept_alignment(
             run_id,
-            author=author or getpass.getuser(),
+            author=who(author),
             choices=_choices(service, run_id, toggle, edit, add),
             name=name,
             override=override,
@@ -131,7 +131,7 @@ def discard(
 ) -> None:
     """Put a result aside; it stays readable."""
     with client(data_dir) as service:
-        found = service.discard_alignment(run_id, reason=reason, author=author or getpass.getuser())
+        found = service.discard_alignment(run_id, reason=reason, author=who(author))
     Printer(as_json).value(row(found), f"alignment {found.alignment_id} is discarded; its report stays readable")
 
 

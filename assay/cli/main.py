@@ -51,6 +51,7 @@ def main() -> None:
         erasing,
         explaining,
         feedback,
+        feedback_transfers,
         metrics,
         previewing,
         proving,

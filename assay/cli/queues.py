@@ -14,7 +14,7 @@ import typer
 from assay.cli.connection import client
 from assay.cli.console import USAGE, CommandFailed, Json, Printer
 from assay.cli.main import DataDir, app
-from assay.cli.reviewing import As, who
+from assay.cli.people import As, who
 from assay.cli.scores import SCORE, parse_target
 from storage.feedback import FeedbackStatus, ResolutionStatus
 from storage.model import Level

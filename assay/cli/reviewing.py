@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import shutil
 import sys
 import uuid
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.connection import client
-from assay.cli.console import USAGE, CommandFailed
+from assay.cli.console import CommandFailed
 from assay.cli.main import DataDir, app
+from assay.cli.people import As, who
 from assay.cli.scores import SCORE
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from evaluator.feedback.verdicts import Stated
     from evaluator.metrics.definition import MetricDefinition
     from evaluator.reviewing.definition import QueueRecord
-
-ANNOTATOR = "ASSAY_ANNOTATOR"
-As = Annotated[str, typer.Option("--annotator", help=f"Who says so; {ANNOTATOR}, else your user name.")]
 
 
 @app.command("review", rich_help_panel=SCORE)
@@ -45,21 +41,6 @@ def review(
             sitting.run()
         finally:
             print(sitting.summary(), file=sys.stderr if not hears.by_key else sys.stdout)
-
-
-def who(annotator: str) -> str:
-    """Who reviews.
-
-    Raises:
-        CommandFailed: Nobody says so, and the account has no name.
-    """
-    try:
-        found = annotator or os.environ.get(ANNOTATOR, "") or getpass.getuser()
-    except (OSError, KeyError):
-        found = ""
-    if not found.strip():
-        raise CommandFailed("nobody says who reviews", f"give --annotator NAME, or set {ANNOTATOR}", exit_code=USAGE)
-    return found.strip()
 
 
 @dataclass(slots=True)

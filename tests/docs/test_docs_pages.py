@@ -23,6 +23,7 @@ from assay.cli import (
     erasing,
     explaining,
     feedback,
+    feedback_transfers,
     main,
     metrics,
     previewing,
@@ -38,7 +39,7 @@ from assay.cli import (
     testing,
     watching,
 )
-from assay.cli.reviewing import ANNOTATOR
+from assay.cli.people import ANNOTATOR
 from assay.settings import Settings
 from evaluator.expressions.columns import columns_of
 from evaluator.judges import port
@@ -71,6 +72,7 @@ COMMAND_MODULES = (
     watching,
     explaining,
     feedback,
+    feedback_transfers,
     previewing,
     proving,
     queues,

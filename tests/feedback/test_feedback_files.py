@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from feedback_parts import EXPECTED
 
-from assay.client_feedback import Feedback, NewFeedback
+from assay.client_feedback_model import Feedback, NewFeedback
 from assay.feedback_files import FileFormat, Unreadable, format_of, read, write
 from evaluator.feedback.verdicts import Stated
 from storage.feedback import FeedbackStatus
