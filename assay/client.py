@@ -24,7 +24,7 @@ from evaluator.alignment.deciding.choices import Choice
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explaining.explanation import Decision, Explanation, FalseClause
-from evaluator.online.rules.apply import Action, Applied, Change, StatedRule
+from evaluator.online.rules.applied import Action, Applied, Change, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Chosen, FailuresOf, Recompute, Where

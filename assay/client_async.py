@@ -32,7 +32,7 @@ from evaluator.metrics.record import MetricRecord
 from evaluator.online.alerts.definition import AlertDefinition
 from evaluator.online.explaining.explanation import Explanation
 from evaluator.online.explaining.stages import StageReport
-from evaluator.online.rules.apply import Applied, StatedRule
+from evaluator.online.rules.applied import Applied, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
 from evaluator.runs.definition import Selection

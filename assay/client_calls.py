@@ -16,7 +16,7 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explaining.explanation import Explanation
 from evaluator.online.explaining.stages import StageReport
-from evaluator.online.rules.apply import Applied, StatedRule
+from evaluator.online.rules.applied import Applied, StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from evaluator.online.rules.record import RuleRecord
 from evaluator.scoring.request import MetricRef, Target

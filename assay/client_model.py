@@ -17,11 +17,11 @@ from google.rpc.status_pb2 import Status as RpcStatus
 from evaluator.metrics.record import MetricRecord
 from evaluator.online.explaining.explanation import Explanation, FalseClause
 from evaluator.online.explaining.stages import Stage, StageReport
-from evaluator.online.rules.apply import Applied, Change
+from evaluator.online.rules.applied import Applied, Change
 from evaluator.online.rules.record import RuleRecord
 from evaluator.server import convert, convert_definitions, convert_metrics, convert_targets
-from evaluator.server.definitions import ACTION_FROM_PROTO
 from evaluator.server.enums import (
+    ACTION_FROM_PROTO,
     DECISION_FROM_PROTO,
     KIND_FROM_PROTO,
     OUTPUT_TYPE_FROM_PROTO,

@@ -12,8 +12,7 @@ from assay.client_calls import PAGE_SIZE, Call, Listing
 from assay.client_feedback import feedback, resolution, stated
 from assay.client_feedback_model import Expected, Feedback
 from assay.client_model import Result, result
-from evaluator.reviewing.definition import QueueRecord, QueueSource, ReviewQueue
-from evaluator.reviewing.filling import Filled
+from evaluator.reviewing.definition import Filled, QueueRecord, QueueSource, ReviewQueue
 from evaluator.server import convert_queues, convert_targets
 from evaluator.v1 import feedback_pb2 as pb
 from storage.feedback import Resolution

@@ -11,8 +11,7 @@ from assay.client_calls import Call
 from evaluator.alignment.rechecking.rechecked import Rechecked
 from evaluator.server.convert_reports import estimate, verdict
 from evaluator.server.convert_targets import target_ref
-from evaluator.server.deciding import ROW_VERDICT_TO_PROTO
-from evaluator.server.enums import LEVEL_TO_PROTO
+from evaluator.server.enums import LEVEL_TO_PROTO, ROW_VERDICT_TO_PROTO
 from evaluator.statistics.estimate import Estimate
 from evaluator.v1 import alignment_pb2 as pb
 from storage.model import Level

@@ -18,7 +18,7 @@ from evaluator.errors import InvalidDefinition
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.guideline import Guideline
 from evaluator.metrics.naming import named
-from evaluator.online.rules.apply import StatedRule
+from evaluator.online.rules.applied import StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 
 STDIN = "-"

@@ -17,7 +17,7 @@ from assay.scope import current_scope
 from assay.scorer_alignments import ScorerAlignment, Source, connected, start
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.naming import MAX_SLUG, named, slug_of
-from evaluator.online.rules.apply import StatedRule
+from evaluator.online.rules.applied import StatedRule
 from evaluator.online.rules.definition import RuleDefinition
 from storage.model import Level, MetricKind, OutputType
 

@@ -17,7 +17,7 @@ from assay.cli.main import DataDir, app
 
 if TYPE_CHECKING:
     from assay.documents import Documents
-    from evaluator.online.rules.apply import Applied, Change
+    from evaluator.online.rules.applied import Applied, Change
 
 DEFINE = "Define"
 DIFFERENT = 1

@@ -196,3 +196,11 @@ class QueueRecord:
 
 def _time(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What became of a filling: items that are new, and targets that were in the queue already."""
+
+    added: int = 0
+    present: int = 0

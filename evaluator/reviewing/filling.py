@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from evaluator.errors import InvalidDefinition, TargetNotFound
 from evaluator.reviewing.catalogue import Queues
-from evaluator.reviewing.definition import QueueSource, ReviewQueue
+from evaluator.reviewing.definition import Filled, QueueSource, ReviewQueue
 from evaluator.reviewing.selecting import Chosen, Selecting, window
 from evaluator.scoring.plan import KnowsMetrics
 from storage.model import NO_ID, TargetRef
@@ -17,14 +17,6 @@ from storage.reviewing import Item, ReviewItems
 from storage.telemetry import Telemetry
 
 MAX_NAMED = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """What became of a filling: items that are new, and targets that were in the queue already."""
-
-    added: int = 0
-    present: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from evaluator.alignment.model import Line, Verdict
-from evaluator.alignment.running.catalogue import Changes
-from evaluator.alignment.running.definition import MAX_ROWS, AlignmentPlan, AlignmentRequest, Caps
-from evaluator.alignment.running.estimate import AlignmentEstimate
+from evaluator.alignment.running.definition import MAX_ROWS, AlignmentPlan, AlignmentRequest, Caps, Changes
 from evaluator.alignment.running.outcome import AlignmentOutcome, Counts, Source
 from evaluator.metrics.guideline import section
 from evaluator.server.convert import request_id
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import alignment_pb2 as pb
 from storage.alignments import AlignmentPhase, AlignmentStanding, AlignmentState
+
+if TYPE_CHECKING:
+    from evaluator.alignment.running.estimate import AlignmentEstimate
 
 STATUS_TO_PROTO: Mapping[AlignmentState, Any] = {
     state: pb.AlignmentStatus.Value(f"ALIGNMENT_STATUS_{state}") for state in AlignmentState

@@ -5,18 +5,20 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from evaluator.errors import InvalidDefinition
-from evaluator.reviewing.definition import LIMIT, RESERVATION_SECONDS, QueueRecord, QueueSource, ReviewQueue
-from evaluator.reviewing.filling import Filled
-from evaluator.reviewing.reviewing import Bulk, Shown
+from evaluator.reviewing.definition import LIMIT, RESERVATION_SECONDS, Filled, QueueRecord, QueueSource, ReviewQueue
 from evaluator.server import convert, convert_feedback, convert_targets
 from evaluator.server.enums import LEVEL_FROM_PROTO, LEVEL_TO_PROTO
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import feedback_pb2 as pb
 from evaluator.v1 import vocabulary_pb2
+
+if TYPE_CHECKING:
+    from evaluator.reviewing.reviewing import Bulk, Shown
 
 
 def queue(message: pb.Queue) -> ReviewQueue:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from evaluator.alignment.deciding.accepting import Acceptances, Accepted, AcceptRequest
 from evaluator.alignment.deciding.choices import Choice
@@ -15,17 +13,13 @@ from evaluator.server.convert_alignments import alignment_id, alignment_to_proto
 from evaluator.server.convert_feedback import time_of, verdict_to_proto
 from evaluator.server.convert_metrics import metric_to_proto
 from evaluator.server.convert_targets import target_ref_to_proto
-from evaluator.server.enums import LEVEL_FROM_PROTO
+from evaluator.server.enums import LEVEL_FROM_PROTO, ROW_VERDICT_TO_PROTO
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import alignment_pb2 as pb
 from evaluator.v1 import vocabulary_pb2
 from storage.alignments import AlignmentStanding
 from storage.model import Level
-from storage.rechecking import RecheckedRow, RowVerdict
-
-ROW_VERDICT_TO_PROTO: Mapping[RowVerdict, pb.RowVerdict] = {
-    verdict: cast(pb.RowVerdict, pb.RowVerdict.Value(f"ROW_VERDICT_{verdict.upper()}")) for verdict in RowVerdict
-}
+from storage.rechecking import RecheckedRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

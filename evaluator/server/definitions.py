@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from evaluator.errors import InvalidDefinition, InvalidDefinitions, Violation
-from evaluator.online.rules.apply import Action, Applied, Definitions, StatedRule
+from evaluator.online.rules.applied import Applied, StatedRule
+from evaluator.online.rules.apply import Definitions
 from evaluator.server import convert_definitions, convert_metrics
+from evaluator.server.enums import ACTION_TO_PROTO
 from evaluator.server.errors import InvalidRequest
 from evaluator.v1 import definitions_pb2 as pb
 from evaluator.v1 import definitions_pb2_grpc, rules_pb2
@@ -16,11 +18,6 @@ from evaluator.v1 import definitions_pb2_grpc, rules_pb2
 T = TypeVar("T")
 M = TypeVar("M")
 MAX_DEFINITIONS = 1000
-
-ACTION_TO_PROTO: Mapping[Action, pb.ApplyAction] = {
-    action: cast(pb.ApplyAction, pb.ApplyAction.Value(f"APPLY_ACTION_{action.upper()}")) for action in Action
-}
-ACTION_FROM_PROTO: Mapping[int, Action] = {number: action for action, number in ACTION_TO_PROTO.items()}
 
 
 class DefinitionsServicer(definitions_pb2_grpc.DefinitionsServicer):

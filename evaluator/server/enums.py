@@ -7,11 +7,14 @@ from typing import cast
 
 from evaluator.metrics.definition import Statistic, TooLong, Vote
 from evaluator.online.explaining.explanation import Decision
+from evaluator.online.rules.applied import Action
 from evaluator.online.rules.policy import ActionKind, Late, When
+from evaluator.v1 import alignment_pb2, definitions_pb2
 from evaluator.v1 import evaluator_pb2 as results
 from evaluator.v1 import metrics_pb2 as metrics
 from evaluator.v1 import rules_pb2 as rules
 from storage.model import Level, MetricKind, OutputType, Purpose, Status
+from storage.rechecking import RowVerdict
 
 LEVEL_TO_PROTO: Mapping[Level, metrics.Level] = {
     level: cast(metrics.Level, metrics.Level.Value(f"LEVEL_{level.upper()}")) for level in Level
@@ -82,3 +85,13 @@ ACTION_KIND_TO_PROTO: Mapping[ActionKind, rules.ActionKind] = {
     kind: cast(rules.ActionKind, rules.ActionKind.Value(f"ACTION_KIND_{kind.upper()}")) for kind in ActionKind
 }
 ACTION_KIND_FROM_PROTO: Mapping[int, ActionKind] = {number: kind for kind, number in ACTION_KIND_TO_PROTO.items()}
+
+ACTION_TO_PROTO: Mapping[Action, definitions_pb2.ApplyAction] = {
+    action: cast(definitions_pb2.ApplyAction, definitions_pb2.ApplyAction.Value(f"APPLY_ACTION_{action.upper()}"))
+    for action in Action
+}
+ACTION_FROM_PROTO: Mapping[int, Action] = {number: action for action, number in ACTION_TO_PROTO.items()}
+ROW_VERDICT_TO_PROTO: Mapping[RowVerdict, alignment_pb2.RowVerdict] = {
+    verdict: cast(alignment_pb2.RowVerdict, alignment_pb2.RowVerdict.Value(f"ROW_VERDICT_{verdict.upper()}"))
+    for verdict in RowVerdict
+}

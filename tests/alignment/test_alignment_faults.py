@@ -17,8 +17,7 @@ from storing import until
 
 from benchmarks.align_serving import Setting, Simulation
 from evaluator.alignment.running.calls import IN_FLIGHT
-from evaluator.alignment.running.catalogue import Changes
-from evaluator.alignment.running.definition import AlignmentRequest, Caps
+from evaluator.alignment.running.definition import AlignmentRequest, Caps, Changes
 from evaluator.alignment.running.outcome import AlignmentOutcome, Fault
 from evaluator.errors import AlignmentNotEnded
 from evaluator.judges.retrying import Retries

@@ -12,7 +12,8 @@ import pytest
 from evaluator.errors import InvalidDefinitions
 from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.registry import Metrics
-from evaluator.online.rules.apply import Action, Applied, Definitions, StatedRule
+from evaluator.online.rules.applied import Action, Applied, StatedRule
+from evaluator.online.rules.apply import Definitions
 from evaluator.online.rules.catalogue import Rules
 from evaluator.online.rules.definition import RuleDefinition
 from storage.clickhouse.client import Database

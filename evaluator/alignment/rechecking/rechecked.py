@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from evaluator.alignment.rechecking.worker import Rechecker
-from evaluator.metrics.registry import Metrics
 from storage.rechecking import RecheckedRow, Rechecks, RowVerdict
+
+if TYPE_CHECKING:  # clients load this module, and not what stands behind it
+    from evaluator.alignment.rechecking.worker import Rechecker
+    from evaluator.metrics.registry import Metrics
 
 MAX_ROWS = 1000
 PENDING = "pending"

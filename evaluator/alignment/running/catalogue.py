@@ -6,7 +6,14 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from evaluator.alignment.running.definition import AlignmentPlan, AlignmentRequest, Caps, check_alignable, seed_of
+from evaluator.alignment.running.definition import (
+    AlignmentPlan,
+    AlignmentRequest,
+    Caps,
+    Changes,
+    check_alignable,
+    seed_of,
+)
 from evaluator.alignment.running.estimate import AlignmentEstimate, Estimator, KnowsPrices
 from evaluator.alignment.running.loading import LEFT_OUT
 from evaluator.alignment.running.outcome import Source
@@ -41,15 +48,6 @@ class Works(Protocol):
 
     def cancel(self, run_id: str) -> None:
         """Stop work on a run at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What a retry does otherwise; what is not set stays."""
-
-    reflection_model: str = ""
-    judge_model: str = ""
-    caps: Caps | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,3 +174,12 @@ def _check_source(field_name: str, source: str) -> None:
         raise InvalidDefinition(
             field_name, f"must be a run's UUID, rule:NAME@YYYY-MM-DD or ondemand@YYYY-MM-DD, got {source[:200]!r}"
         ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a retry does otherwise; what is not set stays."""
+
+    reflection_model: str = ""
+    judge_model: str = ""
+    caps: Caps | None = None

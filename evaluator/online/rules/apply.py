@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from evaluator.errors import EvaluatorError, InvalidDefinition, InvalidDefinitions, RuleNotFound, Violation
@@ -14,51 +13,9 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.directory import Directory
 from evaluator.metrics.doubts import doubts
 from evaluator.metrics.registry import Metrics
+from evaluator.online.rules.applied import Action, Applied, Change, StatedRule
 from evaluator.online.rules.catalogue import Rules
-from evaluator.online.rules.definition import RuleDefinition
 from storage.errors import NameTaken, VersionMoved
-
-
-class Action(StrEnum):
-    """What is done about a definition."""
-
-    CREATED = "created"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A field that differs; None = it is not set."""
-
-    field: str
-    before: object
-    after: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """What was (or would be) done about one definition.
-
-    Attributes:
-        kind: `metric` or `rule`.
-        version: That is there now, or would be (of a metric that was deleted before: 1, until it is written).
-    """
-
-    kind: str
-    name: str
-    action: Action
-    version: int
-    changes: tuple[Change, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatedRule:
-    """A rule as it ought to be; `enabled` None = as it is, and on where it is new."""
-
-    definition: RuleDefinition
-    enabled: bool | None = None
 
 
 class Definitions:
