@@ -17,8 +17,10 @@ from evaluator.metrics.definition import MetricDefinition
 from evaluator.metrics.guideline import Guideline
 from evaluator.metrics.record import MetricRecord
 from evaluator.server import convert_reports as convert
+from evaluator.server.convert_targets import target_ref
 from evaluator.v1 import alignment_pb2 as pb
 from storage.alignments import AlignmentPhase, AlignmentState
+from storage.model import TargetRef
 
 VERIFY_SECONDS = 1800.0
 """A line that nobody has verified is asked about on every row; answers are remembered, should it take longer."""
@@ -133,12 +135,14 @@ class Accepted:
 
     Attributes:
         rules_left: Rules that use the built-in metric, and still do.
+        regressions: Targets that an earlier version had put right, and this one gets wrong.
     """
 
     alignment: Alignment
     metric: MetricRecord
     rules_left: tuple[str, ...]
     rules_repointed: tuple[str, ...]
+    regressions: tuple[TargetRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +374,7 @@ def _accepted(message: pb.AcceptAlignmentResponse) -> Accepted:
         metric=model.metric(message.metric),
         rules_left=tuple(message.rules_left),
         rules_repointed=tuple(message.rules_repointed),
+        regressions=tuple(target_ref(each, "regressions") for each in message.regressions),
     )
 
 

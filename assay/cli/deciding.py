@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,9 @@ from assay.cli.scores import parse_target
 from evaluator.errors import InvalidDefinition
 
 if TYPE_CHECKING:  # gRPC is imported by the commands that use it
-    from assay.client import Accepted, Alignment, Choice, Client
+    from assay.client import Accepted, Alignment, Choice, Client, Run
+    from evaluator.metrics.record import MetricRecord
+    from storage.model import Level
 
 Toggle = Annotated[
     list[str] | None, typer.Option("--toggle", help="Id of a line: left out where it is in, and the other way round.")
@@ -82,11 +85,16 @@ def accept(
         list[str] | None, typer.Option(help="Of a built-in metric: a rule that is to use the fork; '*' = all.")
     ] = None,
     rebase: Annotated[bool, typer.Option("--rebase", help="On the active version; verified first.")] = False,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Score again, by the new version, what earlier ones have scored.")
+    ] = False,
     author: Author = "",
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Put the guidelines into force: a fork of a built-in metric, a version of your own."""
+    from assay.client import CallFailed
+
     if override and not reason.strip():
         raise CommandFailed("--override needs --reason: say why it is right all the same", exit_code=USAGE)
     with client(data_dir) as service:
@@ -100,16 +108,39 @@ def accept(
             repoint_rules=repoint or (),
             rebase=rebase,
         )
+        try:
+            past = [_past(service, done.metric, level, recompute) for level in done.metric.definition.levels]
+        except CallFailed as error:  # what was accepted is accepted
+            print(f"what the past would take is not known: {error}", file=sys.stderr)
+            past = []
     value = {
         "alignment": row(done.alignment),
         "metric": done.metric.definition.to_body() | {"version": done.metric.definition.version},
         "rules_left": done.rules_left,
         "rules_repointed": done.rules_repointed,
+        "regressions": [each.key for each in done.regressions],
+        "past": [
+            {"level": str(level), "run_id": run.run_id, "estimate": asdict(run.estimate)}
+            for level, run in zip(done.metric.definition.levels, past, strict=False)
+        ],
     }
-    Printer(as_json).value(value, _accepted(done))
+    Printer(as_json).value(value, _accepted(done, past))
 
 
-def _accepted(done: Accepted) -> str:
+def _past(service: Client, metric: MetricRecord, level: Level, start: bool) -> Run:
+    """What earlier versions have scored at a level, to be scored by this one; only estimated unless it is started."""
+    from evaluator.runs.definition import Recompute, Where
+    from evaluator.scoring.request import MetricRef
+
+    version = MetricRef(name=metric.definition.name, version=metric.definition.version)
+    again = Recompute(where=Where(level=level))
+    run = service.create_run(again, [version], validate_only=True)
+    if start and run.estimate.pairs:
+        run = service.create_run(again, [version], name=f"{version.name} version {version.version}: the past again")
+    return run
+
+
+def _accepted(done: Accepted, past: Sequence[Run]) -> str:
     made = done.metric.definition
     lines = [f"{made.name} version {made.version} is in force with {len(made.guidelines)} guidelines"]
     if done.rules_repointed:
@@ -117,7 +148,16 @@ def _accepted(done: Accepted) -> str:
     if done.rules_left:
         lines.append(f"rules that still use {done.alignment.metric}: {', '.join(done.rules_left)}")
         lines.append(f"  → assay rule update RULE --metric {made.name}")
-    lines.append(f"  → assay run create --metric {made.name} --recompute scores the past again (the estimate is first)")
+    if done.regressions:
+        lines.append(f"put right before, and wrong now: {', '.join(each.key for each in done.regressions)}")
+    for level, run in zip(made.levels, past, strict=False):
+        if not run.estimate.pairs:
+            continue
+        calls, usd = run.estimate.judge_calls, run.estimate.cost_usd
+        price = f"{'?' if calls is None else calls} calls of the judge, {'? ' if usd is None else f'{usd:.4g} '}USD"
+        lines.append(f"{run.estimate.pairs} results of earlier versions on {level}s; to score them again takes {price}")
+        start = f"assay run create --metric {made.name} --level {level} --recompute"
+        lines.append(f"  under way: assay run watch {run.run_id}" if run.run_id else f"  → {start}")
     return "\n".join(lines)
 
 
