@@ -69,7 +69,7 @@ class Recheck:
     version: int
     state: RecheckState
     counts: Mapping[str, int] = field(default_factory=dict)
-    detail: str = ""
+    reason: str = ""
     updated: datetime | None = None
 
 

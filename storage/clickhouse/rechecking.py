@@ -11,7 +11,7 @@ from storage.clickhouse.client import Database
 from storage.model import Level, Score, TargetRef, storable
 from storage.rechecking import Recheck, RecheckedRow, RecheckState, RowVerdict
 
-_RECHECK = ("MetricName", "MetricVersion", "State", "Counts", "Detail")
+_RECHECK = ("MetricName", "MetricVersion", "State", "Counts", "Reason")
 _ROW = (
     "MetricName", "MetricVersion", "Level", "TraceId", "SpanId", "SessionId", "Verdict", "Expected", "Concluded",
     "Explanation",
@@ -37,7 +37,7 @@ class ClickHouseRechecks:
         return _recheck(rows[0]) if rows else None
 
     async def enter(self, recheck: Recheck) -> None:
-        row = (recheck.metric, recheck.version, str(recheck.state), dict(recheck.counts), storable(recheck.detail))
+        row = (recheck.metric, recheck.version, str(recheck.state), dict(recheck.counts), storable(recheck.reason))
         await self._database.insert_rows("rechecks", _RECHECK, [row])
 
     async def keep(self, metric: str, rows: Sequence[RecheckedRow]) -> None:
@@ -74,7 +74,7 @@ def _recheck(row: Mapping[str, Any]) -> Recheck:
         version=row["version"],
         state=RecheckState(row["state"]),
         counts={str(name): int(count) for name, count in row["counts"].items()},
-        detail=row["detail"],
+        reason=row["reason"],
         updated=datetime.fromtimestamp(row["at_us"] / 1_000_000, UTC),
     )
 

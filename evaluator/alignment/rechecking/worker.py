@@ -108,12 +108,13 @@ class Rechecker:
         try:
             await self._ask(definition, [each for each in chosen if each.resolution.target not in done], forebear)
         except BudgetExhausted as error:
-            progress = replace(progress, state=RecheckState.OVER_BUDGET, detail=str(error))
+            progress = replace(progress, state=RecheckState.OVER_BUDGET, reason=str(error))
         except ModelUnavailable as error:
-            progress = replace(progress, detail=str(error))
+            log.warning("judge_unavailable", extra={"metric": name, "version": version, "reason": str(error)})
+            progress = replace(progress, reason="the judge cannot be reached")
         else:
             cut = f"{len(chosen)} of {len(left)} rows" if len(chosen) < len(left) else ""
-            progress = replace(progress, state=RecheckState.DONE, detail=cut)
+            progress = replace(progress, state=RecheckState.DONE, reason=cut)
         done = await self.rechecks.rows(name, version)
         counts = Counter(str(row.verdict) for row in done.values()) + marked
         progress = replace(progress, counts=dict(sorted(counts.items())))

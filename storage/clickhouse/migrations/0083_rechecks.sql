@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS rechecks
     MetricVersion UInt32,
     State Enum8('running' = 1, 'over_budget' = 2, 'done' = 3),
     Counts Map(LowCardinality(String), UInt64),
-    Detail String CODEC(ZSTD(1)),
+    Reason String CODEC(ZSTD(1)),
     At DateTime64(6) DEFAULT now64(6)
 )
 ENGINE = ReplacingMergeTree(At) ORDER BY (MetricName, MetricVersion) SETTINGS index_granularity = 512
