@@ -133,7 +133,7 @@ async def test_a_check_waits_for_the_budget_and_goes_on_where_it_stood(here: Dec
     async with Purses(ClickHouseBudgets(database), installation=Budget(calls=2)) as purses:
         poor = replace(here.parts.rechecker, meter=purses.installation)
         checked = await poor.check(second)
-    assert (checked.state, "budget" in checked.detail) == (RecheckState.OVER_BUDGET, True)
+    assert (checked.state, "budget" in checked.reason) == (RecheckState.OVER_BUDGET, True)
     assert second.name in {each.name for each in await here.parts.rechecker.due()}
     checked = await here.parts.rechecker.check(second)
     assert (checked.state, checked.counts) == (RecheckState.DONE, {"kept": 4})
